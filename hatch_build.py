@@ -1,0 +1,1 @@
+"""The build hook: makes the browser assets where they are stale."""
