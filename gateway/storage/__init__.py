@@ -1,0 +1,1 @@
+"""Adapters of the ports that keep things: relational ledger, telemetry history."""

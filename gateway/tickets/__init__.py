@@ -1,0 +1,1 @@
+"""Pure ticket policy: what a change of health means for a ticket."""

@@ -1,0 +1,1 @@
+"""Pages for customers and staff, the API, health."""
