@@ -1,4 +1,4 @@
-"""What a device said, past the edge: one report with typed parts. Parsing and refusing bad input is the gateway's job."""
+"""What a device said, past the edge. Parsing and refusing bad input is the gateway's job."""
 
 from dataclasses import dataclass, field
 from enum import Enum

@@ -1,1 +1,1 @@
-"""What the parts of the gateway ask of one another, one module a subject. Adapters live in ingest, storage and notify."""
+"""What the parts of the gateway ask of one another, one module a subject. Adapters live in the parts."""

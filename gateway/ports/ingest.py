@@ -1,4 +1,4 @@
-"""How messages come in: a way in (embedded endpoint, broker client) hands batches to the pipeline and is told what was committed."""
+"""How messages come in: a way in (endpoint, broker client) hands batches over and is told what was committed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

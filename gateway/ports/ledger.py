@@ -1,4 +1,4 @@
-"""The relational truth, as the pipeline sees it: one transaction a batch, a journal to replay, checkpoints to start from."""
+"""The relational truth as the pipeline sees it: one transaction a batch, a journal to replay, checkpoints."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Role(Enum):
-    """What a user may do: a customer sees own devices; an agent works tickets; a manager also releases, rules, users."""
+    """A customer sees own devices; an agent works tickets; a manager also has releases, rules, users."""
 
     CUSTOMER = "customer"
     AGENT = "agent"
@@ -45,7 +45,7 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class RegisteredDevice:
     """A device as registered. Dates are ISO days in the site's zone, "" = unknown; `windows` is the maintenance window
-    as text that firmware_updates.window parses ("Sat,Sun 02:00-04:00"; "" = the site's default, every night 01:00-05:00).
+    as text that firmware_updates.window parses ("Sat,Sun 02:00-04:00"; "" = every night 01:00-05:00).
 
     `silence_s`: seconds without a report after which it is offline.
     """

@@ -40,7 +40,7 @@ class Page:
 
 
 class Tickets(Protocol):
-    """Edits are transactions with optimistic locking. `actor` is a user name. All raise OSError when the store is away."""
+    """Edits are transactions with optimistic locking. `actor` is a user name. All raise OSError when it is away."""
 
     async def page(self, view: View, actor: str, search: str = "", cursor: str = "", limit: int = 50) -> Page:
         """One page of a view; `search` matches ticket number, device, site or customer."""
@@ -76,7 +76,7 @@ class Tickets(Protocol):
         """The customer says it is still bad, or staff does. Raises NotAllowed, KeyError."""
 
     async def report_problem(self, customer_id: str, device_id: str, category: str, text: str, now: float) -> Ticket:
-        """A customer reports: joins the open ticket of the device if there is one, else opens one of class "REPORTED"."""
+        """A customer reports: joins the device's open ticket if there is one, else opens one of class "REPORTED"."""
 
     async def rate(self, ticket_id: str, customer_id: str, stars: int, text: str, now: float) -> None:
         """1-5 once a ticket. Raises NotAllowed on the second, KeyError."""

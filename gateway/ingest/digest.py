@@ -1,0 +1,192 @@
+"""What a batch of messages means: parse, observe, decide. No I/O, no clock: the same calls give the same answers.
+
+The digest drives the fleet's memory (`diagnostics.fleet.Fleet`) and returns all that has to be committed. It is called
+again on the journal after a crash, so nothing in here may depend on anything but its arguments and the fleet.
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Protocol
+
+from diagnostics.changes import Change
+from diagnostics.telemetry import Event, Presence, Report, Standing
+from gateway.ingest import topics, wire
+from gateway.ingest.journal import Packed, unpack
+from gateway.ports.history import Sample
+from gateway.ports.ingest import Inbound, Link
+from gateway.ports.ledger import DeviceMessage, Effects, JournalEntry, JournalKind, Reject, RejectReason
+
+SAMPLE_BYTES = 512
+
+
+class Observer(Protocol):
+    """The part of `diagnostics.fleet.Fleet` that a digest drives."""
+
+    def observe(self, report: Report) -> Sequence[Change]:
+        """Take one report; fills its standing and effective time."""
+
+    def event(self, event: Event) -> Sequence[Change]:
+        """Take one event."""
+
+    def presence(self, presence: Presence) -> Sequence[Change]:
+        """Take one status message or last will."""
+
+    def tick(self, now: float) -> Sequence[Change]:
+        """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """What to commit, and what history gets once it is committed."""
+
+    effects: Effects
+    samples: Sequence[Sample]
+
+
+class _Nowhere:
+    """The link of a replayed message."""
+
+    def acknowledge(self, receipts: Sequence[int]) -> None:
+        """Nobody waits."""
+
+
+NOWHERE: Link = _Nowhere()
+
+
+class Digest:
+    """Turns batches into effects. `registered` answers which device ids the gateway listens to."""
+
+    def __init__(self, fleet: Observer, registered: Container[str]) -> None:
+        self._fleet = fleet
+        self._registered = registered
+        self._idle_ticks: list[float] = []
+
+    def tick(self, now: float) -> Digested | None:
+        """Let time pass. None where nothing changed; that tick is then kept with the next entry, for exact replay."""
+        changes = self._fleet.tick(now)
+        self._idle_ticks.append(now)
+        if not changes:
+            return None
+        packed = Packed(ticks=self._take_ticks())
+        return Digested(Effects(JournalKind.TICK, now, 0, packed.pack(), changes=tuple(changes)), ())
+
+    def batch(self, messages: Sequence[Inbound], now: float) -> Digested:
+        """Digest a batch in its order."""
+        kept = Packed(ticks=self._take_ticks())
+        work = _Batch(self._fleet, kept)
+        registered = self._registered
+        for message in messages:
+            if message.device_id in registered:
+                work.take(message)
+            else:
+                work.refuse_stranger(message)
+        effects = Effects(
+            JournalKind.BATCH,
+            now,
+            len(messages),
+            kept.pack(),
+            changes=tuple(work.changes),
+            rejects=tuple(work.rejects),
+            messages=tuple(work.messages),
+        )
+        return Digested(effects, work.samples)
+
+    def replay(self, entry: JournalEntry) -> Sequence[Change]:
+        """Bring the fleet's memory past a committed entry. The changes were committed with it already."""
+        packed = unpack(entry.payload)
+        changes: list[Change] = []
+        work = _Batch(self._fleet, Packed())
+        for tick in packed.ticks:
+            changes += self._fleet.tick(tick)
+        for name, received, payload in zip(packed.names, packed.received, packed.payloads, strict=True):
+            device_id, _, channel = name.partition("/")
+            work.take(Inbound(device_id, channel, payload, received, NOWHERE, 0))
+        return changes + work.changes
+
+    def _take_ticks(self) -> list[float]:
+        ticks, self._idle_ticks = self._idle_ticks, []
+        return ticks
+
+
+class _Batch:
+    """What one batch has come to so far."""
+
+    def __init__(self, fleet: Observer, kept: Packed) -> None:
+        self.kept = kept
+        self.changes: list[Change] = []
+        self.rejects: list[Reject] = []
+        self.messages: list[DeviceMessage] = []
+        self.samples: list[Sample] = []
+        self._fleet = fleet
+
+    def take(self, message: Inbound) -> None:
+        """Take one message of a registered device."""
+        channel = message.channel
+        try:
+            if channel == "telemetry":
+                self._telemetry(message)
+            elif channel == "status":
+                said = wire.presence(message.payload, message.device_id, message.received_at)
+                self.changes += self._fleet.presence(said)
+                self._keep(message)
+            elif channel == "event":
+                event = wire.event(message.payload, message.device_id, message.received_at)
+                self.changes += self._fleet.event(event)
+                self._keep(message)
+            elif channel in topics.UPLINK:
+                if len(message.payload) > wire.MAX_MESSAGE_BYTES:
+                    raise wire.Refused(f"{len(message.payload)} bytes; too large", too_large=True)
+                self.messages.append(DeviceMessage(message.device_id, channel, message.payload, message.received_at))
+            else:
+                self._refuse(message, RejectReason.UNKNOWN_TOPIC, "no device speaks on this topic")
+        except wire.Refused as refused:
+            self._refuse(message, _reason(refused), refused.detail)
+
+    def refuse_stranger(self, message: Inbound) -> None:
+        """Refuse a message of nobody we know."""
+        if message.device_id:
+            self._refuse(message, RejectReason.UNREGISTERED, "this device is not registered, or retired")
+        else:
+            self._refuse(message, RejectReason.UNKNOWN_TOPIC, "not a topic siaga/v1/{device}/{channel}")
+
+    def _telemetry(self, message: Inbound) -> None:
+        payload, device_id, received_at = message.payload, message.device_id, message.received_at
+        if payload[:1] != b"{" and payload.lstrip()[:1] == b"[":
+            parsed = wire.catch_up(payload, device_id, received_at)
+            reports = parsed.reports
+            for detail in parsed.refused:
+                self._refuse(message, RejectReason.SCHEMA, detail)
+        else:
+            reports = [wire.report(payload, device_id, received_at)]
+        kept, observe = self.kept, self._fleet.observe
+        for report in reports:
+            changes = observe(report)
+            if changes:
+                self.changes += changes
+            if report.standing is Standing.DUPLICATE:
+                kept.effective.append(nan)
+            else:
+                kept.effective.append(report.effective_at)
+                if report.metrics:
+                    self.samples.append(Sample(device_id, report.effective_at, report.metrics))
+        self._keep(message, len(reports))
+
+    def _keep(self, message: Inbound, reports: int = 0) -> None:
+        kept = self.kept
+        kept.names.append(f"{message.device_id}/{message.channel}")
+        kept.received.append(message.received_at)
+        kept.reports.append(reports)
+        kept.payloads.append(message.payload)
+
+    def _refuse(self, message: Inbound, reason: RejectReason, detail: str) -> None:
+        topic = topics.topic(message.device_id, message.channel) if message.device_id else message.channel
+        self.rejects.append(
+            Reject(message.device_id, topic[:256], reason, detail, message.received_at, message.payload[:SAMPLE_BYTES])
+        )
+
+
+def _reason(refused: wire.Refused) -> RejectReason:
+    if refused.too_large:
+        return RejectReason.TOO_LARGE
+    return RejectReason.NOT_JSON if refused.not_json else RejectReason.SCHEMA

@@ -1,0 +1,239 @@
+"""From batches of messages to committed effects: digest, commit, remember, acknowledge. In that order, always.
+
+Two stages, so that the loop digests the next batch while the writer thread commits this one. A message is acknowledged
+only after the transaction that holds all its effects has committed; while the database is away the window fills, the
+ways in stop reading, and nothing is lost.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+
+from gateway.clock import Clock, every
+from gateway.ingest.digest import Digest, Digested
+from gateway.ports.history import Sample
+from gateway.ports.ingest import Inbound, Link
+from gateway.ports.ledger import Committed, Ledger
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Memory(Protocol):
+    """The part of the fleet that is checkpointed."""
+
+    def dirty_count(self) -> int:
+        """How many devices have changed since they were last saved."""
+
+    def save_dirty(self) -> Sequence[tuple[str, bytes]]:
+        """Return the memory of each changed device, and count them as saved."""
+
+    def save_shared(self) -> bytes:
+        """Return what belongs to no single device."""
+
+
+class Outflow(Protocol):
+    """Who takes committed samples on to the history store."""
+
+    @property
+    def full(self) -> bool:
+        """The outbox is beyond its limit: stop acknowledging until it has drained."""
+
+    def offer(self, position: int, samples: Sequence[Sample]) -> None:
+        """These samples are committed at this journal position. Never blocks; may drop them (the journal has them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`window`: unacknowledged messages held at most. `batch`: messages a transaction. Times in seconds."""
+
+    window: int = 5000
+    batch: int = 500
+    tick_s: float = 1.0
+    checkpoint_s: float = 30.0
+    checkpoint_devices: int = 5000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the pipeline has done since it started; /metrics reads it."""
+
+    received: int = 0
+    committed: int = 0
+    batches: int = 0
+    retries: int = 0
+    changes: int = 0
+    rejected: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    last_commit_at: float = 0.0
+    trouble: str = ""  # why commits fail at the moment, in one line
+
+
+@dataclass(slots=True)
+class _Step:
+    """What the committing stage does next: a batch or tick with the messages to acknowledge, or a checkpoint."""
+
+    digested: Digested | None
+    messages: Sequence[Inbound] = ()
+    memories: Sequence[tuple[str, bytes]] = ()
+    shared: bytes = b""
+
+
+class Pipeline:
+    """The Intake of all ways in. `run()` is its life; call `take` on the event loop only.
+
+    Invariant: `pending` counts the messages taken and not yet acknowledged; at most `window` plus one hand-over.
+    """
+
+    def __init__(
+        self,
+        digest: Digest,
+        ledger: Ledger,
+        memory: Memory,
+        outflow: Outflow,
+        clock: Clock,
+        *,
+        position: int = 0,
+        limits: Limits | None = None,
+        committed: Callable[[Committed], None] = lambda _: None,
+    ) -> None:
+        self._digest, self._ledger, self._memory, self._outflow = digest, ledger, memory, outflow
+        self._clock, self._committed = clock, committed
+        self.limits = limits or Limits()
+        self.counts = Counts()
+        self.pending = 0
+        self._position = position
+        self._inbox: deque[Inbound] = deque()
+        self._arrived = asyncio.Event()
+        self._waiting: list[Callable[[], None]] = []
+        self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(maxsize=1)
+        self._checkpoint_at = clock.now() + self.limits.checkpoint_s
+        self._tick_due = False
+        self._draining = False
+        self._drained = asyncio.Event()
+
+    def take(self, messages: Sequence[Inbound]) -> bool:
+        """See `Intake.take`."""
+        self._inbox.extend(messages)
+        self.pending += len(messages)
+        self.counts.received += len(messages)
+        self._arrived.set()
+        return self.pending < self.limits.window
+
+    def when_room(self, resume: Callable[[], None]) -> None:
+        """See `Intake.when_room`."""
+        self._waiting.append(resume)
+
+    async def run(self) -> None:
+        """Work until `drain`ed, then return with everything committed and the memory checkpointed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._digest_stage(), name="pipeline: digest")
+            tasks.create_task(self._commit_stage(), name="pipeline: commit")
+            ticking = tasks.create_task(self._ticks(), name="pipeline: ticks")
+            await self._drained.wait()
+            ticking.cancel()
+
+    def drain(self) -> None:
+        """Take no more; `run` returns once all that was taken is committed."""
+        self._draining = True
+        self._arrived.set()
+
+    async def _ticks(self) -> None:
+        async for _ in every(self._clock, self.limits.tick_s):
+            self._tick_due = True
+            self._arrived.set()
+
+    async def _digest_stage(self) -> None:
+        inbox, size = self._inbox, self.limits.batch
+        while True:
+            if not inbox and not self._tick_due and not self._draining:
+                self._arrived.clear()
+                await self._arrived.wait()
+            if self._outflow.full and not self._draining:
+                await self._wait_for_outflow()
+            # The clock is read once a batch; messages carry their own receive times.
+            now = self._clock.now()
+            if inbox:
+                messages = [inbox.popleft() for _ in range(min(size, len(inbox)))]
+                await self._steps.put(_Step(self._digest.batch(messages, now), messages))
+            if self._tick_due:
+                self._tick_due = False
+                ticked = self._digest.tick(now)
+                if ticked:
+                    await self._steps.put(_Step(ticked))
+            done = self._draining and not inbox
+            if done or now >= self._checkpoint_at or self._memory.dirty_count() >= self.limits.checkpoint_devices:
+                self._checkpoint_at = now + self.limits.checkpoint_s
+                # Memory as of all that was digested so far: the queue keeps it behind those commits.
+                await self._steps.put(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
+            if done:
+                await self._steps.put(None)
+                return
+
+    async def _wait_for_outflow(self) -> None:
+        log.warning("outbox full: not acknowledging until the history store has caught up")
+        while self._outflow.full and not self._draining:
+            if self._tick_due:
+                self._tick_due = False
+                ticked = self._digest.tick(self._clock.now())
+                if ticked:
+                    await self._steps.put(_Step(ticked))
+            await self._clock.sleep(self.limits.tick_s)
+
+    async def _commit_stage(self) -> None:
+        while (step := await self._steps.get()) is not None:
+            if step.digested is None:
+                await self._persist(partial(self._ledger.checkpoint, self._position, step.memories, step.shared))
+                continue
+            committed = await self._persist(partial(self._ledger.commit, step.digested.effects))
+            self._position = committed.position
+            self._outflow.offer(committed.position, step.digested.samples)
+            self._count(step.digested)
+            self._committed(committed)
+            self._acknowledge(step.messages)
+        self._drained.set()
+
+    async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Try again and again while the database is away: 0.1 s doubling to 5 s. Nothing overtakes."""
+        delay = 0.1
+        while True:
+            try:
+                done = await work()
+            except OSError as error:
+                self.counts.retries += 1
+                if not self.counts.trouble:
+                    log.error("the ledger is away; retrying", reason=str(error))
+                self.counts.trouble = str(error) or type(error).__name__
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                if self.counts.trouble:
+                    log.info("the ledger is back")
+                self.counts.trouble = ""
+                return done
+
+    def _count(self, digested: Digested) -> None:
+        counts, effects = self.counts, digested.effects
+        counts.batches += 1
+        counts.committed += effects.count
+        counts.changes += len(effects.changes)
+        counts.last_commit_at = effects.at
+        for reject in effects.rejects:
+            counts.rejected[reject.reason.value] += 1
+
+    def _acknowledge(self, messages: Sequence[Inbound]) -> None:
+        receipts: dict[Link, list[int]] = defaultdict(list)
+        for message in messages:
+            if message.receipt:
+                receipts[message.link].append(message.receipt)
+        for link, ids in receipts.items():
+            link.acknowledge(ids)
+        self.pending -= len(messages)
+        if self._waiting and self.pending < self.limits.window // 2:
+            waiting, self._waiting = self._waiting, []
+            for resume in waiting:
+                resume()
