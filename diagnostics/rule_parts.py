@@ -1,0 +1,155 @@
+"""The parts that every kind of rule is made of: steps with hysteresis, guards, scope, examples. Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from diagnostics.changes import Severity
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def _severity(word: object) -> object:
+    if isinstance(word, str) and word.upper() in Severity.__members__:
+        return Severity[word.upper()]
+    raise ValueError("severity is one of info, warning, high, critical")
+
+
+SeverityWord = Annotated[Severity, BeforeValidator(_severity)]
+Direction = Literal["above", "below"]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One severity: entered past `limit`, left only past `clear` (None: the limit itself). Units are the rule's measure."""
+
+    __pydantic_config__ = STRICT
+
+    severity: SeverityWord
+    limit: float
+    clear: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A condition on another state or metric of the same report. An unknown state is in `none_of`, never in `one_of`."""
+
+    __pydantic_config__ = STRICT
+
+    state: str = ""
+    one_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    metric: str = ""
+    above: float | None = None
+    below: float | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.state) == bool(self.metric):
+            raise ValueError("a guard names one state or one metric")
+        if self.state and bool(self.one_of) == bool(self.none_of):
+            raise ValueError("a guard on a state has one_of or none_of")
+        if self.metric and self.above is None and self.below is None:
+            raise ValueError("a guard on a metric has above or below")
+
+    def holds(self, metrics: Mapping[str, float], states: Mapping[str, str]) -> bool:
+        """Whether the report satisfies it; a metric that is not there does not."""
+        if self.state:
+            word = states.get(self.state)
+            return word in self.one_of if self.one_of else word not in self.none_of
+        value = metrics.get(self.metric)
+        if value is None or (self.above is not None and value <= self.above):
+            return False
+        return self.below is None or value < self.below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliesTo:
+    """Which devices: kinds and models, () = all. A device that never sends the metric is never judged anyway."""
+
+    __pydantic_config__ = STRICT
+
+    kinds: tuple[Literal["camera", "recorder", "router", "switch"], ...] = ()
+    models: tuple[str, ...] = ()
+
+    def covers(self, kind: str, model: str) -> bool:
+        """Whether a device of this kind and model is judged by the rule."""
+        return (not self.kinds or kind in self.kinds) and (not self.models or model in self.models)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """One sign of a signature: a metric past a limit, a state entered, a restart for a reason, or an event."""
+
+    __pydantic_config__ = STRICT
+
+    say: str
+    metric: str = ""
+    above: float | None = None
+    below: float | None = None
+    state: str = ""
+    one_of: tuple[str, ...] = ()
+    boot: bool = False
+    reasons: tuple[str, ...] = ()  # values of the state reset_reason; () = any
+    event: str = ""
+    within_s: Seconds = 0.0  # after the sign before it; 0 = only the signature's span counts
+
+    def __post_init__(self) -> None:
+        if sum((bool(self.metric), bool(self.state), self.boot, bool(self.event))) != 1:
+            raise ValueError("a sign is exactly one of metric, state, boot or event")
+        if self.metric and (self.above is None) == (self.below is None):
+            raise ValueError("a sign on a metric has above or below")
+        if self.state and not self.one_of:
+            raise ValueError("a sign on a state has one_of")
+
+
+Value = float | tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of an example's series. A value [from, to] is a straight line; `noise` alternates around it.
+
+    `boot`: the segment begins with a restart. `silent`: no reports. `events`: ONVIF topics at its beginning.
+    """
+
+    __pydantic_config__ = STRICT
+
+    for_s: Annotated[float, Field(gt=0)]
+    metrics: Mapping[str, Value] = field(default_factory=dict)
+    noise: Mapping[str, float] = field(default_factory=dict)
+    states: Mapping[str, str] = field(default_factory=dict)
+    boot: bool = False
+    silent: bool = False
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Other devices of the same model and site that live through the example with constant values."""
+
+    __pydantic_config__ = STRICT
+
+    count: Annotated[int, Field(ge=1, le=100)]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A series and the changes it must give: "opened warning", "raised high", "lowered ...", "recovered", in order.
+
+    The segments run `repeat` times. What an example proves is said in `say`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    say: str
+    segments: tuple[Segment, ...]
+    expect: tuple[str, ...]
+    every_s: Annotated[float, Field(gt=0)] = 900.0
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    kind: Literal["camera", "recorder", "router", "switch"] = "camera"
+    peers: Peers | None = None
