@@ -1,8 +1,8 @@
 """How a batch is packed into one journal entry, and unpacked for replay (after a crash) or for history (when behind).
 
 The journal keeps what the devices said, byte for byte, and when it came. Rule memory is rebuilt by digesting it
-again: the digest is deterministic, so nothing but the raw messages and the times of ticks has to be kept. The effective time of
-each report is kept beside it, because it depends on the clock offset that was known then; NaN marks a duplicate.
+again: the digest is deterministic, so nothing but the raw messages and the times of ticks has to be kept. The effective
+time of each report is kept beside it, because it depends on the clock offset known then; NaN marks a duplicate.
 
 Layout, little-endian: "J1", counts (messages, ticks, effective times, bytes of names), ticks f64, receive times f64,
 payload lengths u32, reports a message u16, effective times f64, names ("device/channel" joined by newline), payloads.

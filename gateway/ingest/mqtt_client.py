@@ -6,7 +6,6 @@ acknowledged by hand, after the commit. Reading pauses while the pipeline has no
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ class BrokerClient:
         self._session = _Session(self._client)
         self._batch: list[Inbound] = []
         self._paused = False
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._lost = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._published: dict[int, asyncio.Future[None]] = {}
@@ -225,7 +224,7 @@ class BrokerClient:
                 future.exception()  # nobody may be waiting any more
         self._published.clear()
 
-    # --- paho's callbacks, all on the event loop but for the first of a connection, which comes from the thread --------
+    # --- paho's callbacks: on the event loop, but for the first of a connection, which comes from its thread
 
     def _on_loop(self, call: Callable[..., object], *arguments: Any) -> None:
         self._loop.call_soon_threadsafe(call, *arguments)
@@ -313,7 +312,7 @@ class BrokerClient:
         device_id, channel = topics.parse(message.topic)
         receipt = message.mid if message.qos else 0
         self._batch.append(
-            Inbound(device_id, channel, message.payload, self._clock.now(), self._session, receipt, message.retain)
+            Inbound(device_id, channel, bytes(message.payload), self._clock.now(), self._session, receipt, message.retain)
         )
 
     def _on_publish(

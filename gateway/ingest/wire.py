@@ -1,8 +1,8 @@
 """Parsing at the edge: the JSON of devices becomes typed messages, or one line that says what is wrong with it.
 
-Each payload is validated once, by pydantic's own JSON parser (json.loads first costs twice as much). Unknown
-fields are ignored, so that newer firmware may say more. NaN, infinities, booleans as numbers and numbers beyond 1e15 are
-refused (device-protocol.md).
+Each payload is validated once, by pydantic's own JSON parser (json.loads first costs twice as much).
+Unknown fields are ignored, so that newer firmware may say more. NaN, infinities, booleans as numbers and numbers beyond
+1e15 are refused (docs/device-protocol.md).
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic asks for this pair
 
 from diagnostics.telemetry import Event, Presence, Report
 

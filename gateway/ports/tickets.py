@@ -18,7 +18,7 @@ class View(Enum):
     DONE = "done"
 
 
-class Conflict(Exception):  # noqa: N818 - it is an answer, not a fault of the program
+class Conflict(Exception):
     """Somebody else edited the ticket first; `current` is how it is now."""
 
     def __init__(self, current: Ticket) -> None:
@@ -26,7 +26,7 @@ class Conflict(Exception):  # noqa: N818 - it is an answer, not a fault of the p
         self.current = current
 
 
-class NotAllowed(Exception):  # noqa: N818
+class NotAllowed(Exception):
     """The life cycle does not allow this step; the message says which and why, for people."""
 
 

@@ -1,0 +1,29 @@
+"""Real parts for every test that asks: started on loopback, stopped at the end; absent ones skip with the reason."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.parts.mosquitto import Mosquitto, running_mosquitto
+
+settings.register_profile("siaga", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("siaga")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long form of torture tests runs only when it is asked for (make torture)."""
+    if "torture" in (config.getoption("-m") or ""):
+        return
+    skipped = [item for item in items if item.get_closest_marker("torture")]
+    if skipped:
+        config.hook.pytest_deselected(items=skipped)
+        items[:] = [item for item in items if not item.get_closest_marker("torture")]
+
+
+@pytest.fixture
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    folder: Path = tmp_path_factory.mktemp("mosquitto")
+    with running_mosquitto(folder) as broker:
+        yield broker
