@@ -83,12 +83,14 @@ def unknown_names(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
             yield f"state '{state}' is not in the catalogue: correct it or add it to metrics.toml"
         elif known.values and (strange := [word for word in words if word not in known.values]):
             yield f"state '{state}' is never '{strange[0]}': it is one of {', '.join(known.values)}"
-    if isinstance(rule, Count) and rule.of == "increments" and catalogue.metric[rule.metric].kind != "counter":
+    counted = catalogue.metric.get(rule.metric) if isinstance(rule, Count) else None
+    if counted is not None and isinstance(rule, Count) and counted.kind != "counter":
         yield f"of = increments needs a counter; '{rule.metric}' is a gauge: use kind = level"
-    if isinstance(rule, Level) and rule.of == "value" and not rule.relative and not rule.per:
-        low, high = catalogue.metric[rule.metric].range if rule.metric in catalogue.metric else (0.0, 0.0)
+    judged = catalogue.metric.get(rule.metric) if isinstance(rule, Level) else None
+    if judged is not None and isinstance(rule, Level) and not rule.relative and not rule.per:
+        low, high = judged.range
         for step in rule.steps:
-            if rule.metric in catalogue.metric and not low <= step.limit <= high:
+            if not low <= step.limit <= high:
                 yield f"limit {step.limit:g} lies outside the physical range of '{rule.metric}' ({low:g} to {high:g})"
     if isinstance(rule, Frozen) and rule.metric in catalogue.metric and not catalogue.metric[rule.metric].frozen:
         yield f"metric '{rule.metric}' may stand still (frozen is not set in the catalogue)"
