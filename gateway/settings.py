@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -140,7 +146,13 @@ class Settings(BaseSettings):
     """Everything `siaga run` needs. An object exists only when it can work."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SIAGA_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="SIAGA_",
+        env_nested_delimiter="__",
+        secrets_prefix="siaga_",
+        secrets_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Path("siaga-data")
@@ -167,7 +179,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over secret files over the TOML file."""
         toml = settings_cls.model_config.get("toml_file")
-        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, file_secret_settings)
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if settings_cls.model_config.get("secrets_dir"):
+            # Names as in the environment: siaga_broker__password is [broker] password.
+            sources = (*sources, NestedSecretsSettingsSource(file_secret_settings))
         return (*sources, TomlConfigSettingsSource(settings_cls)) if toml else sources
 
     @model_validator(mode="after")
