@@ -1,13 +1,17 @@
 """Telemetry history: what charts read. Filled by the forwarder from the journal; support works while it is away."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+ROLLUPS_MS = (300_000, 3_600_000)
+"""Resolutions that long charts may be answered from: 5 minutes and an hour."""
+
 
 @dataclass(slots=True, eq=False)
 class Sample:
-    """The metrics of one report. `at` is effective time, epoch seconds; `metrics` in catalogue units."""
+    """The metrics of one report. `at` is effective time, epoch seconds; `metrics` finite, in catalogue units."""
 
     device_id: str
     at: float
@@ -33,17 +37,55 @@ class Latest:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The columns of a chart: column i is [start_ms + i * width_ms, start_ms + (i + 1) * width_ms)."""
+
+    start_ms: int
+    width_ms: int
+    columns: int
+    resolution_ms: int
+
+    @property
+    def end_ms(self) -> int:
+        """Where the last column ends."""
+        return self.start_ms + self.width_ms * self.columns
+
+
+def chart_grid(start: float, end: float, columns: int) -> Grid:
+    """The grid that `History.series` answers on, the same for every adapter, from epoch seconds.
+
+    Columns narrower than two rollups begin exactly at `start`. Wider ones are widened to a multiple of the rollup and
+    begin on one, so that a year is read from rollups and yet every column is exact for the interval it names.
+    """
+    if columns < 1:
+        raise ValueError(f"a chart needs at least one column, not {columns}")
+    start_ms, end_ms = to_ms(start), to_ms(end)
+    width = max(1, -(-(end_ms - start_ms) // columns))
+    resolution = next((each for each in reversed(ROLLUPS_MS) if width >= 2 * each), 1)
+    first = start_ms // resolution * resolution
+    width = max(1, math.ceil(math.ceil((end_ms - first) / columns) / resolution)) * resolution
+    return Grid(first, width, max(0, -(-(end_ms - first) // width)), resolution)
+
+
+def to_ms(at: float) -> int:
+    """Histories keep time to the millisecond."""
+    return round(at * 1000)
+
+
 class History(Protocol):
-    """Append is idempotent: the same (device, at, metric) written twice is there once. All raise OSError when away."""
+    """Append is idempotent: the same (device, at to the millisecond, metric) written twice is there once, as written
+    last. Nothing older than the retention is kept. All raise OSError when the store is away.
+    """
 
     async def append(self, position: int, samples: Sequence[Sample]) -> None:
         """Keep these samples durably. `position` is the journal position they come from (it grows)."""
 
     async def series(self, device_id: str, metric: str, start: float, end: float, columns: int) -> Sequence[Column]:
-        """At most `columns` equal columns over [start, end); columns without a sample are left out."""
+        """The metric on `chart_grid(start, end, columns)`, oldest first; columns without a sample are left out."""
 
     async def raw(self, device_id: str, metric: str, start: float, end: float, limit: int) -> Sequence[Latest]:
-        """The samples themselves, oldest first, at most `limit` (for evidence and backtests)."""
+        """The samples themselves in [start, end), oldest first, at most `limit` (for evidence and backtests)."""
 
     async def latest(self, device_id: str) -> dict[str, Latest]:
         """The newest value of each metric of a device (empty for an unknown device)."""
