@@ -1,0 +1,65 @@
+"""F16, F17, F37: power over Ethernet, 12 V supplies, batteries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from device_sim.faults.fault import FaultClass, Moment, Shape, add, camera_with, chance, put, times
+from device_sim.models import Part
+
+if TYPE_CHECKING:
+    from device_sim.device import Device
+    from device_sim.physics import Metrics, States
+    from device_sim.spells import Episode
+
+
+def _poe_sag(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
+    """F16: a corroded contact: the voltage falls with age and with the load of the infrared; it drops out at dusk."""
+    x = min(1.25, x)
+    load = m["poe_w"] / 8.5
+    fall = (d.poe_v - 37.0) * x * (0.45 + 0.55 * load)
+    add(m, "poe_v", -fall - 0.25 * abs(d.z[44]) * x)
+    dusk = e.memo.get("night", False) is False and d.night
+    e.memo["night"] = d.night
+    if dusk and (x >= 1.0 or (x > 0.7 and e.u[0] < 0.3)):
+        d.reboot("brownout", 1 + int(3 * d.random.random() * (x >= 1.0)))
+    elif x >= 1.0 and d.night and m["poe_v"] < 38.5 and chance(d, 8.0):
+        d.reboot("brownout")
+
+
+def _supply_ageing(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
+    """F17: ripple grows, dips from one a week to ten a day; each deep one restarts the camera."""
+    x = min(1.3, x)
+    times(m, "vin_ripple_mv", 1.0 + 5.0 * x)
+    add(m, "vin_v", -0.55 * x - 0.05 * abs(d.z[44]) * x)
+    if chance(d, 0.15 + 9.0 * x**3):
+        put(m, "vin_v", 10.75 - 1.1 * d.random.random())
+        if x >= 1.0 or d.random.random() < 0.2 * x:
+            d.reboot("brownout")
+
+
+def _battery(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
+    """F37: a dirty panel or an old battery: less charge each day, the daily minimum falls, offline at night."""
+    d.panel = e.memo.setdefault("panel", d.panel) * (1.0 - 0.75 * min(1.0, x) * (0.85 + 0.3 * e.u[0]))
+    floor = e.memo.setdefault("floor", 62.0)
+    sunny = min(1.0, d.slot.lux / 60_000.0)
+    level = floor - (floor - 9.0) * min(1.1, x) + 22.0 * (1.0 - 0.7 * min(1.0, x)) * sunny
+    put(m, "battery_pct", min(m["battery_pct"], level + 0.4 * d.z[44]))
+    put(m, "charge_wh_per_d", min(m["charge_wh_per_d"], 34.0 * (1.0 - 0.72 * min(1.0, x))) + 0.4 * abs(d.z[45]))
+    if x >= 1.0 and (d.slot.hour < 5.0 or d.slot.hour >= 23.0):
+        d.hung = True
+
+
+def _clean_panel(e: Episode, d: Device) -> None:
+    d.panel, d.charge_wh, d.charged_24h = e.memo.get("panel", d.panel), 85.0, 30.0
+
+
+_SLOW = Shape.DEGRADATION
+FAULTS = (
+    FaultClass("F16", "PoE undervoltage", _SLOW, camera_with(Part.POE), (4, 16), (1, 4), _poe_sag, Moment.NIGHT),
+    FaultClass("F17", "12 V supply ages", _SLOW, camera_with(Part.DC), (8, 20), (1, 4), _supply_ageing),
+    FaultClass(
+        "F37", "battery camera runs dry", _SLOW, camera_with(Part.BATTERY), (6, 16), (1, 4), _battery, Moment.NIGHT,
+        cure=_clean_panel,
+    ),
+)  # fmt: skip

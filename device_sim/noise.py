@@ -1,0 +1,29 @@
+"""Randomness that is cheap and the same on every run: a ring of Gaussian values read at a pace of each device's own."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+WIDTH: Final = 48
+_LENGTH: Final = 32_768
+_source = Random("siaga/noise")
+_ring = [max(-3.8, min(3.8, _source.gauss(0.0, 1.0))) for _ in range(_LENGTH)]
+_RING: Final = tuple(_ring + _ring[:WIDTH])
+
+
+class Noise:
+    """A stream of tuples of 48 standard normal values, clipped at 3.8; two devices never walk in step for long."""
+
+    __slots__ = ("_at", "_stride")
+
+    def __init__(self, seed: str) -> None:
+        random = Random(f"{seed}/noise")
+        self._at = random.randrange(_LENGTH)
+        self._stride = 2 * random.randrange(_LENGTH // 4, _LENGTH // 2) + 1  # odd: visits every place of the ring
+
+    def next(self) -> tuple[float, ...]:
+        """The next 48 values."""
+        at = self._at
+        self._at = (at + self._stride) % _LENGTH
+        return _RING[at : at + WIDTH]
