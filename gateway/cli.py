@@ -27,7 +27,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; only the named command's own arguments are loaded (all of them where it is None)."""
     top = argparse.ArgumentParser(
         prog="siaga",
-        description="Siaga: telemetry, diagnostics that open tickets before the customer notices, timed firmware updates.",
+        description="Siaga: telemetry, diagnostics that open tickets before the customer notices, timed updates.",
         epilog="Exit codes: 0 done, 1 the answer is no, 2 bad input, 3 something we need is away.",
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)

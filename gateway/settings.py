@@ -41,8 +41,11 @@ class Http(_Section):
 
 
 class EmbeddedMqtt(_Section):
-    """Devices connect straight to the gateway. With `tls_certificate` and `tls_key` the endpoint speaks TLS;
-    `client_ca` asks for client certificates, whose CN is the device id."""
+    """Devices connect straight to the gateway.
+
+    With `tls_certificate` and `tls_key` the endpoint speaks TLS; `client_ca` asks for client certificates, whose CN is
+    the device id.
+    """
 
     enabled: bool = True
     host: str = "127.0.0.1"
@@ -174,16 +177,13 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over secret files over the TOML file."""
-        toml = settings_cls.model_config.get("toml_file")
-        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
-        if settings_cls.model_config.get("secrets_dir"):
-            # Names as in the environment: siaga_broker__password is [broker] password.
-            sources = (*sources, NestedSecretsSettingsSource(file_secret_settings))
-        return (*sources, TomlConfigSettingsSource(settings_cls)) if toml else sources
+        # Names of secret files are as in the environment: siaga_broker__password is [broker] password.
+        secrets = NestedSecretsSettingsSource(file_secret_settings)
+        return (init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls))
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
