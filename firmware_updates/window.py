@@ -96,13 +96,18 @@ def next_interval(windows: tuple[Window, ...], now: datetime) -> Interval | None
 
     Touching intervals are one. A schedule that never closes is told in pieces at least a day long.
     """
-    at = now.timestamp()
+    span = next_span(windows, now.timestamp())
+    return None if span is None else _interval(span)
+
+
+def next_span(windows: tuple[Window, ...], at: float) -> tuple[int, int] | None:
+    """`next_interval` in epoch seconds."""
     day = int(at // _DAY)
     block = day - day % _BLOCK
     while block <= day + _SEARCH_DAYS:
-        for opens, closes in _spans(windows, block):
-            if closes > at:
-                return _interval((opens, closes))
+        for span in _spans(windows, block):
+            if span[1] > at:
+                return span
         block += _BLOCK
     return None
 
@@ -119,11 +124,12 @@ def merged_intervals(found: Iterable[Occurrence]) -> list[Interval]:
     return [_interval(span) for span in _merge(spans)]
 
 
-def local_date(zone: str, now: datetime) -> date:
-    """The date on the wall calendar of the zone at this instant."""
-    return now.astimezone(zone_of(zone)).date()
+def local_date_at(zone: str, at: float) -> date:
+    """The date on the wall calendar of the zone at this instant (epoch seconds)."""
+    return datetime.fromtimestamp(at, zone_of(zone)).date()
 
 
+@lru_cache(maxsize=65_536)
 def end_of_local_day(zone: str, day: date) -> datetime:
     """The first instant after which the zone's calendar never again reads `day` or an earlier date (UTC)."""
     ordinal = day.toordinal() - _EPOCH_ORDINAL

@@ -35,6 +35,7 @@ _WORDS: dict[Locale, dict[str, str]] = {
            "next": "berikutnya", "now": "sekarang", "until": "sampai", "except": "kecuali",
            "none": "tidak ada jendela", "at": "{}-{}", "several": ", dan "},
 }  # fmt: skip
+NIGHTLY = "daily 01:00-05:00"
 _MAX_DAYS = 4000  # ten years of daily windows: more in one answer is a typing error
 
 
@@ -75,6 +76,31 @@ def parse_date(text: str) -> date:
 def parse_window(zone: str, days: str, start: str, end: str) -> Window:
     """A recurring window from the words of a command line or a form."""
     return Window(zone, parse_weekdays(days), parse_time(start), parse_time(end))
+
+
+def parse_windows(zone: str, text: str) -> tuple[Window, ...]:
+    """A schedule in one line: clauses such as `Sat,Sun 02:00-04:00`, `2026-12-01 22:00-06:00` (once) and
+    `daily 01:00-05:00 except 2026-12-25,2027-01-01`, parted by semicolons. Nothing means NIGHTLY.
+    """
+    return tuple(_parse_clause(zone, clause.strip()) for clause in (text.strip() or NIGHTLY).split(";"))
+
+
+def _parse_clause(zone: str, clause: str) -> Window:
+    when, _, left_out = clause.partition(" except ")
+    days, _, hours = when.strip().rpartition(" ")
+    start, dash, end = hours.partition("-")
+    if not dash or not days:
+        raise WindowError(f"not a window: {clause!r} (use Sat,Sun 02:00-04:00)")
+    exceptions = frozenset(parse_date(word) for word in left_out.split(",")) if left_out else frozenset()
+    once = days[0].isdecimal()
+    return Window(
+        zone,
+        weekdays=frozenset() if once else parse_weekdays(days),
+        start=parse_time(start),
+        end=parse_time(end),
+        dates=frozenset(parse_date(word) for word in days.split(",")) if once else frozenset(),
+        exceptions=exceptions,
+    )
 
 
 def intervals_report(window: Window, first: date, last: date) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from firmware_updates.window_text import (
     parse_time,
     parse_weekdays,
     parse_window,
+    parse_windows,
     windows_report,
     zone_label,
 )
@@ -120,3 +121,22 @@ def test_zones_without_letters_are_told_by_their_offset():
 def test_the_name_of_a_day_keeps_its_capital_in_the_middle_of_a_sentence():
     windows = (parse_window("UTC", "Sat", "02:00", "04:00"), parse_window("UTC", "Sun", "03:00", "04:00"))
     assert describe(windows, "en", NOW).startswith("Saturdays 02:00-04:00 UTC, and Sundays 03:00-04:00 UTC; next")
+
+
+def test_a_schedule_is_written_in_one_line_and_nothing_means_every_night():
+    assert parse_windows("Asia/Jakarta", " ") == (parse_window("Asia/Jakarta", "daily", "01:00", "05:00"),)
+    weekly, once = parse_windows("UTC", "Sat,Sun 02:00-04:00 except 2026-12-26,2026-12-27; 2026-12-01 22:00-06:00")
+    assert weekly == Window(
+        "UTC",
+        frozenset({Weekday.SAT, Weekday.SUN}),
+        time(2),
+        time(4),
+        exceptions=frozenset({date(2026, 12, 26), date(2026, 12, 27)}),
+    )
+    assert once == Window("UTC", frozenset(), time(22), time(6), dates=frozenset({date(2026, 12, 1)}))
+
+
+@pytest.mark.parametrize("text", ["Sat 02:00", "02:00-04:00", "Sat 02:00-04:00;"])
+def test_a_schedule_that_cannot_be_read_is_refused(text):
+    with pytest.raises(WindowError, match="not a window"):
+        parse_windows("UTC", text)
