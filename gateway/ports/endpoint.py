@@ -1,7 +1,7 @@
 """What the embedded MQTT endpoint asks of the rest: who may connect, and what is kept across restarts.
 
-The endpoint holds all of this in memory while it runs; the store is its journal. What a restart must not lose is written
-before the sender is told that it is safe.
+The endpoint holds all of this in memory while it runs; the store is its journal. What a restart must not lose is
+written before the sender is told that it is safe.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,8 +92,9 @@ class StoredSession:
     """A session that outlives its connection.
 
     `key` names it (client ids are unique only within one identity). `expiry_s` counts from the end of the connection;
-    `expires_at` is epoch seconds, None while connected or for ever. Messages up to position `sent_up_to` may have been
-    sent before. `received` are the packet identifiers of QoS 2 messages taken and not yet released by the client.
+    `expires_at` is epoch seconds, None while connected or for ever. `connected` tells the two apart: found at the
+    start, it means that the process died under the connection. Messages up to position `sent_up_to` may have been sent
+    before. `received` are the packet identifiers of QoS 2 messages taken and not yet released by the client.
     """
 
     key: str
@@ -101,6 +102,7 @@ class StoredSession:
     identity: str
     expiry_s: int
     expires_at: float | None
+    connected: bool = False
     sent_up_to: int = 0
     subscriptions: tuple[Subscription, ...] = ()
     queue: tuple[QueuedMessage, ...] = ()

@@ -1,0 +1,1 @@
+"""Load, and parts to load: measured by `siaga bench`."""

@@ -1,0 +1,84 @@
+"""The embedded endpoint by itself, with a pipeline that only acknowledges: for measuring it and for protocol suites.
+
+`python -m gateway.bench.endpoint_alone --port 1883 --general` serves every client with every topic.
+"""
+
+import argparse
+import asyncio
+import resource
+import signal
+from collections.abc import Callable, Sequence
+
+from gateway.clock import SystemClock
+from gateway.ingest.endpoint.limits import EndpointSettings
+from gateway.ingest.endpoint.server import open_endpoint
+from gateway.ports.endpoint import AuthRefusal, Credentials, Principal, Rights
+from gateway.ports.ingest import Inbound
+from gateway.storage.endpoint_memory import MemoryEndpointStore
+
+
+class PromptIntake:
+    """An Intake that commits nothing and acknowledges at the end of each turn of the loop."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Inbound] = []
+
+    def take(self, messages: Sequence[Inbound]) -> bool:
+        """Accept a batch."""
+        if not self._waiting:
+            self._loop.call_soon(self._acknowledge)
+        self._waiting += messages
+        self.taken += len(messages)
+        return True
+
+    def when_room(self, resume: Callable[[], None]) -> None:
+        """There is always room."""
+        self._loop.call_soon(resume)
+
+    def _acknowledge(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        first = 0
+        for index in range(1, len(waiting) + 1):
+            if index == len(waiting) or waiting[index].link is not waiting[first].link:
+                waiting[first].link.acknowledge([message.receipt for message in waiting[first:index]])
+                first = index
+
+
+async def _everyone(credentials: Credentials) -> Principal | AuthRefusal:
+    return Principal(credentials.username or credentials.client_id, Rights.GENERAL)
+
+
+async def _devices(credentials: Credentials) -> Principal | AuthRefusal:
+    return Principal(credentials.username) if credentials.username else AuthRefusal.BAD_CREDENTIALS
+
+
+async def _serve(host: str, port: int, *, general: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    intake = PromptIntake()
+    settings = EndpointSettings(host=host, port=port)
+    authenticate = _everyone if general else _devices
+    async with open_endpoint(settings, intake, MemoryEndpointStore(), authenticate, SystemClock()) as endpoint:
+        print(f"listening on {host}:{endpoint.port}", flush=True)
+        await stop.wait()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        cpu_us = (usage.ru_utime + usage.ru_stime) * 1e6
+        print(f"{intake.taken} messages, {cpu_us / max(1, intake.taken):.2f} us each, {endpoint.counters}")
+
+
+def main() -> None:
+    """Serve until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--general", action="store_true", help="give every client every topic")
+    arguments = parser.parse_args()
+    asyncio.run(_serve(arguments.host, arguments.port, general=arguments.general))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""What an admitted client's packets mean. Order of answers, rights and limits are judged here; bytes are not."""
+
+from typing import TYPE_CHECKING
+
+from gateway.ingest import topics as device_topics
+from gateway.ingest.endpoint import encode
+from gateway.ingest.endpoint.access import may_publish, may_subscribe
+from gateway.ingest.endpoint.packets import (
+    V5,
+    V311,
+    Ack,
+    Auth,
+    Connect,
+    Disconnect,
+    Kind,
+    Packet,
+    Ping,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+)
+from gateway.ingest.endpoint.reasons import ProtocolError, Reason
+from gateway.ingest.endpoint.receipts import Answer
+from gateway.ingest.endpoint.session import Message, Session
+from gateway.ingest.endpoint.topics import valid_filter
+from gateway.ports.endpoint import Forget, Receive, Release, SaveSession, Subscription
+from gateway.ports.ingest import Inbound
+
+if TYPE_CHECKING:
+    from gateway.ingest.endpoint.connection import Connection
+    from gateway.ingest.endpoint.line import Line
+
+_REFUSED_311 = 0x80
+
+
+def hear(connection: "Connection", packet: Packet, batch: list[Inbound], now: float) -> None:
+    """Act on one packet. A message for the pipeline goes into `batch`. `now` is epoch seconds."""
+    if isinstance(packet, Publish):
+        _publish(connection, packet, batch, now)
+    elif isinstance(packet, Ack):
+        _ack(connection, packet)
+    elif isinstance(packet, Ping):
+        connection.write(encode.PINGRESP)
+    elif isinstance(packet, Subscribe):
+        _subscribe(connection, packet, now)
+    elif isinstance(packet, Unsubscribe):
+        _unsubscribe(connection, packet)
+    elif isinstance(packet, Disconnect):
+        _disconnect(connection, packet)
+    else:
+        assert isinstance(packet, Connect | Auth)
+        raise ProtocolError(Reason.PROTOCOL_ERROR, f"{type(packet).__name__.upper()} is out of place")
+
+
+def _session(connection: "Connection") -> "Session[Line]":
+    session = connection.session
+    assert session is not None
+    return session
+
+
+# --- messages from the client -----------------------------------------------------------------------------------------
+
+
+def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], now: float) -> None:
+    hub = connection.hub
+    topic = _topic(connection, packet)
+    if packet.qos == 2 and _seen_before(connection, packet.packet_id):
+        return
+    kind = Kind.PUBREC if packet.qos == 2 else Kind.PUBACK
+    answer = Answer(kind, packet.packet_id)
+    device_id, channel = device_topics.parse(topic)
+    waits = False
+    if not may_publish(connection.principal, topic):
+        hub.counters.publishes_refused += 1
+        device_id, channel = "", topic
+        answer.reason, answer.why = Reason.NOT_AUTHORIZED, "this client may not publish there"
+    else:
+        waits = _spread(connection, packet, topic, answer, now)
+    receipt = 0
+    if packet.qos:
+        connection.unacknowledged += 1
+        if packet.qos == 1 and not waits and answer.reason is Reason.SUCCESS:
+            receipt = packet.packet_id
+        else:
+            receipt = connection.await_answer(answer)
+    if packet.qos == 2:
+        waits |= _note(connection, packet.packet_id, answer)
+    if waits and receipt:
+        answer.durable = False
+        hub.journal.after(lambda: _now_durable(connection, answer))
+    batch.append(Inbound(device_id, channel, packet.payload, now, connection, receipt))
+
+
+def _now_durable(connection: "Connection", answer: Answer) -> None:
+    answer.durable = True
+    connection.answer()
+
+
+def _topic(connection: "Connection", packet: Publish) -> str:
+    """The topic, through the client's aliases (MQTT 5, 3.3.2.3.4)."""
+    if not packet.alias:
+        return packet.topic
+    aliases = connection.aliases
+    if aliases is None:
+        aliases = connection.aliases = {}
+    if packet.alias > connection.hub.settings.topic_alias_maximum:
+        raise ProtocolError(Reason.TOPIC_ALIAS_INVALID, f"topic alias {packet.alias} is above the maximum")
+    if packet.topic:
+        aliases[packet.alias] = packet.topic
+    elif packet.alias not in aliases:
+        raise ProtocolError(Reason.PROTOCOL_ERROR, f"topic alias {packet.alias} was never set")
+    return aliases[packet.alias]
+
+
+def _spread(connection: "Connection", packet: Publish, topic: str, answer: Answer, now: float) -> bool:
+    """Retain and route an allowed message; True if the journal has something of it to write."""
+    router = connection.hub.router
+    if not packet.retain and not router.anyone_for(topic):
+        connection.routes.learn(topic, device_topics.parse(topic), router.tree.version)
+        return False
+    expires_at = None if packet.expiry_s is None else now + packet.expiry_s
+    message = Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)
+    waits = False
+    if packet.retain:
+        if router.may_keep(message, connection.principal):
+            waits = router.keep(message, connection.principal.identity)
+        else:
+            answer.reason, answer.why = Reason.QUOTA_EXCEEDED, "too many retained topics"
+    return router.route(message, _session(connection).key) or waits
+
+
+def _seen_before(connection: "Connection", packet_id: int) -> bool:
+    """Whether a QoS 2 message was taken already: then only PUBREC is due, now or when the first is committed."""
+    received = _session(connection).received
+    if packet_id not in received:
+        return False
+    if received[packet_id]:
+        connection.write(encode.ack(Kind.PUBREC, packet_id))
+    return True
+
+
+def _note(connection: "Connection", packet_id: int, answer: Answer) -> bool:
+    """Remember the packet identifier of a QoS 2 message until PUBREL; True if the journal has to."""
+    session = _session(connection)
+    if answer.reason >= Reason.UNSPECIFIED_ERROR and connection.version == V5:
+        return False
+    if len(session.received) >= connection.hub.settings.receive_maximum:
+        raise ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "too many messages wait for PUBREL")
+    session.received[packet_id] = False
+    if session.durable:
+        connection.hub.journal.add(Receive(session.key, packet_id))
+    return session.durable
+
+
+# --- acknowledgements of the client -----------------------------------------------------------------------------------
+
+
+def _ack(connection: "Connection", packet: Ack) -> None:
+    session = _session(connection)
+    number = packet.packet_id
+    if packet.kind is Kind.PUBREL:
+        known = session.received.pop(number, None) is not None
+        if known and session.durable:
+            connection.hub.journal.add(Forget(session.key, number))
+        reason = Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND
+        connection.write(connection.encode(Answer(Kind.PUBCOMP, number, reason)))
+        return
+    if packet.kind is Kind.PUBREC and packet.reason < Reason.UNSPECIFIED_ERROR:
+        _release(connection, number)
+        return
+    connection.done(session.acknowledged(number, 1 if packet.kind is Kind.PUBACK else 2))
+    connection.pump()
+
+
+def _release(connection: "Connection", packet_id: int) -> None:
+    """PUBREC came: the client has the message, so from now on only PUBREL is sent."""
+    session = _session(connection)
+    delivery = session.flight.get(packet_id)
+    if delivery is None or delivery.qos != 2:
+        connection.write(connection.encode(Answer(Kind.PUBREL, packet_id, Reason.PACKET_IDENTIFIER_NOT_FOUND)))
+        return
+    pubrel = encode.ack(Kind.PUBREL, packet_id)
+    if session.durable and not delivery.released:
+        delivery.released = True
+        connection.hub.journal.add(Release(session.key, delivery.position))
+        connection.hub.journal.after(lambda: connection.write(pubrel))
+    else:
+        delivery.released = True
+        connection.write(pubrel)
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+def _subscribe(connection: "Connection", packet: Subscribe, now: float) -> None:
+    session, router = _session(connection), connection.hub.router
+    codes: list[int] = []
+    for wanted in packet.subscriptions:
+        refusal = _refusal(connection, wanted)
+        if refusal is None:
+            router.subscribe(session, wanted, now)
+            codes.append(wanted.qos)
+        else:
+            codes.append(refusal if connection.version == V5 else _REFUSED_311)
+    if session.durable:
+        connection.hub.journal.add(SaveSession(session.stored()))
+    _answer_durably(connection, encode.suback(connection.version, packet.packet_id, codes))
+
+
+def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
+    session = _session(connection)
+    topic_filter = wanted.topic_filter
+    if not valid_filter(topic_filter):
+        return Reason.TOPIC_FILTER_INVALID
+    if connection.version == V5 and topic_filter.startswith("$share/"):
+        return Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+    if not may_subscribe(connection.principal, topic_filter):
+        return Reason.NOT_AUTHORIZED
+    most = connection.hub.settings.max_subscriptions
+    if topic_filter not in session.subscriptions and len(session.subscriptions) >= most:
+        return Reason.QUOTA_EXCEEDED
+    return None
+
+
+def _unsubscribe(connection: "Connection", packet: Unsubscribe) -> None:
+    session = _session(connection)
+    codes = []
+    for topic_filter in packet.filters:
+        known = connection.hub.router.unsubscribe(session, topic_filter)
+        codes.append(Reason.SUCCESS if known else Reason.NO_SUBSCRIPTION_EXISTED)
+    if session.durable:
+        connection.hub.journal.add(SaveSession(session.stored()))
+    _answer_durably(connection, encode.unsuback(connection.version, packet.packet_id, codes))
+
+
+def _answer_durably(connection: "Connection", answer: bytes) -> None:
+    """Answer once the session is written; deliveries wait, so that retained messages follow SUBACK."""
+    connection.holding += 1
+
+    def done() -> None:
+        connection.holding -= 1
+        if connection.is_open:
+            connection.write(answer)
+            connection.pump()
+
+    connection.hub.journal.after(done)
+
+
+# --- farewell ---------------------------------------------------------------------------------------------------------
+
+
+def _disconnect(connection: "Connection", packet: Disconnect) -> None:
+    session = _session(connection)
+    if packet.session_expiry_s is not None:
+        if session.expiry_s == 0 and packet.session_expiry_s:
+            raise ProtocolError(Reason.PROTOCOL_ERROR, "a session that ends with its connection cannot be prolonged")
+        was_durable = session.durable
+        session.expiry_s = min(packet.session_expiry_s, connection.hub.settings.max_session_expiry_s)
+        if was_durable and not session.durable:
+            connection.hub.forget(session)
+    if packet.reason is not Reason.DISCONNECT_WITH_WILL or connection.version == V311:
+        connection.will = None
+    connection.close()
