@@ -1,0 +1,115 @@
+"""One report as the store keeps it before it is put into columns, and packs of them for the log and the loose table.
+
+A pack is self-contained (it carries its own tables of devices and of metric names), so that no dictionary has to be
+kept in step with it over a crash.
+"""
+
+import json
+from array import array
+from collections.abc import Sequence
+from struct import Struct
+
+from gateway.storage.history.columns import CorruptError, deflate, from_planes, inflate, to_planes
+
+Row = tuple[int, tuple[str, ...], bytes]
+"""One report: epoch milliseconds, metric names, values as packed doubles. A bare tuple: it is made per message."""
+
+
+def numbers(values: bytes) -> "array[float]":
+    """Packed doubles as an array."""
+    doubles = array("d")
+    doubles.frombytes(values)
+    return doubles
+
+
+_LOG, _LOOSE = 1, 2
+_LEVEL = 1  # loose rows are deflated once more when they become columns
+_HEAD = Struct("<BII")  # kind, rows, length of the tables
+
+
+def pack_log(devices: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """A batch for the log: row i is of devices[i]. Not deflated: it lives for minutes, and speed counts here."""
+    shapes: dict[tuple[str, ...], int] = {}
+    known: dict[str, int] = {}
+    shape_of = array("I", [shapes.setdefault(row[1], len(shapes)) for row in rows])
+    device_of = array("I", [known.setdefault(device, len(known)) for device in devices])
+    tables = json.dumps([list(known), list(shapes)], separators=(",", ":")).encode()
+    times = array("q", [row[0] for row in rows])
+    return b"".join((
+        _HEAD.pack(_LOG, len(rows), len(tables)),
+        tables,
+        times.tobytes(),
+        shape_of.tobytes(),
+        device_of.tobytes(),
+        *[row[2] for row in rows],
+    ))  # fmt: skip
+
+
+def unpack_log(data: bytes) -> tuple[list[str], list[Row]]:
+    """The batch of `pack_log`. CorruptError if it is not one."""
+    kind, count, length = _HEAD.unpack_from(data)
+    if kind != _LOG:
+        raise CorruptError(f"a log entry of kind {kind}")
+    body = memoryview(data)[_HEAD.size :]
+    devices, names = json.loads(bytes(body[:length]))
+    shapes = [tuple(shape) for shape in names]
+    times, shape_of, device_of, values = _cut(body[length:], (8 * count, 4 * count, 4 * count))
+    rows = _rows(times.cast("q").tolist(), shape_of.cast("I").tolist(), shapes, bytes(values))
+    return [devices[index] for index in device_of.cast("I").tolist()], rows
+
+
+def pack_loose(rows: Sequence[Row]) -> bytes:
+    """The rows of one device, deflated: few rows that wait until there are enough for columns."""
+    shapes: dict[tuple[str, ...], int] = {}
+    shape_of = array("I", [shapes.setdefault(row[1], len(shapes)) for row in rows])
+    tables = json.dumps(list(shapes), separators=(",", ":")).encode()
+    values = b"".join([row[2] for row in rows])
+    if len(shapes) == 1:  # every row has the same width, so equal bytes of equal metrics can lie together
+        values = to_planes(values, len(values) // len(rows))
+    times = to_planes(array("q", [row[0] for row in rows]).tobytes(), 8)
+    return _HEAD.pack(_LOOSE, len(rows), len(tables)) + deflate(tables + times + shape_of.tobytes() + values, _LEVEL)
+
+
+def unpack_loose(data: bytes) -> list[Row]:
+    """The rows of `pack_loose`, in the order in which they were given. CorruptError if they are not."""
+    kind, count, length = _HEAD.unpack_from(data)
+    if kind != _LOOSE:
+        raise CorruptError(f"loose rows of kind {kind}")
+    body = memoryview(inflate(memoryview(data)[_HEAD.size :]))
+    shapes = [tuple(shape) for shape in json.loads(bytes(body[:length]))]
+    times, shape_of, values = _cut(body[length:], (8 * count, 4 * count))
+    packed = bytes(values)
+    if len(shapes) == 1:
+        packed = from_planes(packed, len(packed) // count)
+    rising = memoryview(from_planes(bytes(times), 8)).cast("q").tolist()
+    return _rows(rising, shape_of.cast("I").tolist(), shapes, packed)
+
+
+def _cut(body: memoryview, lengths: tuple[int, ...]) -> list[memoryview]:
+    parts = []
+    for length in lengths:
+        parts.append(body[:length])
+        body = body[length:]
+    return [*parts, body]
+
+
+def _rows(times: list[int], shape_of: list[int], shapes: list[tuple[str, ...]], values: bytes) -> list[Row]:
+    rows, start = [], 0
+    for at_ms, index in zip(times, shape_of, strict=True):
+        names = shapes[index]
+        end = start + 8 * len(names)
+        rows.append((at_ms, names, values[start:end]))
+        start = end
+    if start != len(values):
+        raise CorruptError(f"a pack of {len(values)} bytes of values where {start} were expected")
+    return rows
+
+
+def newest_by_shape(rows: Sequence[Row]) -> list[Row]:
+    """For each set of metrics its newest row (the last written of equal times), in the order they were written."""
+    best: dict[tuple[str, ...], int] = {}
+    for index, (at_ms, names, _) in enumerate(rows):
+        known = best.get(names)
+        if known is None or at_ms >= rows[known][0]:
+            best[names] = index
+    return [rows[index] for index in sorted(best.values())]

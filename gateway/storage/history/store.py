@@ -1,0 +1,154 @@
+"""The embedded history's writes, synchronous, on its one thread: log, loose rows, blocks.
+
+    append:  rows -> log (one commit) and tail in memory
+    flush:   tail -> loose rows by device, newest values; the log is emptied (one commit)
+    compact: a device's loose rows -> column blocks and rollups (one commit)
+
+Each step moves rows from one table to the next in one transaction, so after a crash every row is in exactly one of
+them. A row that comes twice is dropped where rows of one time meet: in `tabulate` and in the queries.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+
+from gateway.ports.history import ROLLUPS_MS, Sample
+from gateway.storage.history.block import Block
+from gateway.storage.history.file import RAW, HistoryFile
+from gateway.storage.history.merge import BLOCK_ROWS, merge, pieces, place
+from gateway.storage.history.rows import Row, newest_by_shape, pack_log, pack_loose, unpack_log, unpack_loose
+from gateway.storage.history.tail import Tail
+
+FLUSH_ROWS = 32_768
+"""The tail's size at which it is emptied: about 11 MB of memory and 6 MB of log."""
+SHAPES_A_DEVICE = 64
+"""How many different sets of metrics count for a device's newest values; the oldest are forgotten."""
+_DOUBLE = Struct("=d")
+_UPSERT_LATEST = (
+    "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT (device, shape) DO UPDATE"
+    " SET at_ms = excluded.at_ms, written = excluded.written, data = excluded.data WHERE excluded.at_ms >= at_ms"
+)
+
+
+class Store:
+    """One history file and its tail. Invariants: tail = log; blocks of a device and tier are disjoint in time;
+    `pending` counts the loose rows of each device; nothing at or before `floor_ms` is taken any more.
+    """
+
+    def __init__(self, file: HistoryFile) -> None:
+        self.file = file
+        self.tail = Tail()
+        self.floor_ms = file.meta("floor_ms")
+        self.too_old = 0
+        for (data,) in file.rows("SELECT data FROM log ORDER BY id"):
+            self.tail.add(*unpack_log(data))
+        counts = file.rows("SELECT device, sum(rows) FROM loose GROUP BY device")
+        self.pending: dict[str, int] = dict(counts)
+        self._due = dict.fromkeys(device for device, rows in counts if rows >= BLOCK_ROWS)
+        self._written = file.meta("written")
+
+    @property
+    def position(self) -> int:
+        """The journal position of the last append: kept in the same transaction as its samples."""
+        return self.file.meta("position")
+
+    def append(self, position: int, samples: Sequence[Sample]) -> None:
+        """Keep samples durably."""
+        devices, rows = self.tail.prepare(samples, self.floor_ms)
+        with self.file.transaction():
+            if rows:
+                self.file.run("INSERT INTO log (data) VALUES (?)", pack_log(devices, rows))
+            self.file.set_meta("position", position)
+        self.tail.add(devices, rows)
+        self.too_old += len(samples) - len(rows)
+        if self.tail.rows >= 4 * FLUSH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Empty the tail and the log into the loose table."""
+        if not self.tail.rows:
+            return
+        written = self._written
+        shapes: dict[tuple[str, ...], int] = {}
+        loose, newest = [], []
+        with self.file.transaction():
+            for device, rows in self.tail.devices.items():
+                loose.append((device, min(rows)[0], len(rows), pack_loose(rows)))
+                for at_ms, names, values in newest_by_shape(rows):
+                    if names not in shapes:
+                        shapes[names] = self.file.shape_id(names)
+                    written += 1
+                    newest.append((device, shapes[names], at_ms, written, values))
+            self.file.run_many("INSERT INTO loose (device, first_ms, rows, data) VALUES (?, ?, ?, ?)", loose)
+            self.file.run_many(_UPSERT_LATEST, newest)
+            self.file.run("DELETE FROM log")
+            self.file.set_meta("written", written)
+        self._written = written
+        for device, rows in self.tail.devices.items():
+            count = self.pending[device] = self.pending.get(device, 0) + len(rows)
+            if count >= BLOCK_ROWS:
+                self._due[device] = None
+        self.tail.clear()
+
+    def compact_next(self) -> bool:
+        """Put one device's loose rows into blocks. False: no device has enough of them."""
+        if not self._due:
+            return False
+        device = next(iter(self._due))
+        self._due[device] = self._due.pop(device)  # should it fail, the others get their turn first
+        self.compact(device)
+        return True
+
+    def compact(self, device: str) -> None:
+        """Put a device's loose rows into blocks, however few."""
+        loose = self.loose(device)
+        with self.file.transaction():
+            if loose:
+                low, high = min(loose)[0], max(loose)[0]
+                for placement in place(loose, self.file.spans(device, low, high)):
+                    self._write(device, placement.span.first_ms if placement.span else None, placement.rows)
+            self.file.run("DELETE FROM loose WHERE device = ?", device)
+            self._prune_latest(device)
+        self.pending.pop(device, None)
+        self._due.pop(device, None)
+
+    def _write(self, device: str, first_ms: int | None, rows: Sequence[Row]) -> None:
+        block = None
+        if first_ms is not None:
+            data = self.file.block(device, RAW, first_ms)
+            block = Block(data).table() if data is not None else None
+            self.file.delete_block(device, first_ms)
+        for piece in pieces(merge(block, rows)):
+            self.file.write_block(device, piece, ROLLUPS_MS)
+
+    def _prune_latest(self, device: str) -> None:
+        self.file.run(
+            "DELETE FROM latest WHERE device = ? AND shape NOT IN"
+            " (SELECT shape FROM latest WHERE device = ? ORDER BY at_ms DESC, written DESC LIMIT ?)",
+            *(device, device, SHAPES_A_DEVICE),
+        )
+
+    def loose(self, device: str) -> list[Row]:
+        """A device's loose rows that are not too old by now, in the order they were written."""
+        if device not in self.pending:
+            return []
+        packs = self.file.rows("SELECT data FROM loose WHERE device = ? ORDER BY id", device)
+        return [row for (data,) in packs for row in unpack_loose(data) if row[0] > self.floor_ms]
+
+    def fresh(self, device: str) -> list[Row]:
+        """A device's rows that are not in blocks yet, in the order they were written."""
+        return self.loose(device) + [row for row in self.tail.devices.get(device, ()) if row[0] > self.floor_ms]
+
+    def forget(self, device: str) -> None:
+        """Delete a device's history, and overwrite what was deleted."""
+        self.file.run("PRAGMA secure_delete=ON")
+        try:
+            self.flush()
+            with self.file.transaction():
+                self.file.run("DELETE FROM loose WHERE device = ?", device)
+                self.file.run("DELETE FROM block WHERE device = ?", device)
+                self.file.run("DELETE FROM latest WHERE device = ?", device)
+        finally:
+            self.file.run("PRAGMA secure_delete=OFF")
+        self.pending.pop(device, None)
+        self._due.pop(device, None)
+        self.file.rows("PRAGMA wal_checkpoint(TRUNCATE)")
