@@ -25,8 +25,8 @@ class Device(Habits):
     """A device in time. `report(now)` must be called with rising instants; the same calls give the same answers.
 
     While a spell works on a report it may set `down` (no power: nothing is measured, a boot follows), `hung` (alive but
-    silent, nothing is kept), `cut` (no way to the gateway: reports are kept) and `clock_error_s`; they hold for that
-    report. `reboot` and `emit` may be called at any time.
+    silent, nothing is kept), `cut` (no way to the gateway: reports are kept), `held` (connected, but reports wait) and
+    `clock_error_s`; they hold for that report. `reboot` and `emit` may be called at any time.
     """
 
     def __init__(self, spec: DeviceSpec, world: World, seed: str, *, start: float, interval_s: float = 900.0) -> None:
@@ -51,7 +51,7 @@ class Device(Habits):
         self.complete_every = 4
         self._until_complete = 0
         self.down: str | None = None
-        self.hung = self.cut = False
+        self.hung = self.cut = self.held = False
         self.clock_error_s = 0.0
         self._was_down: str | None = None
         self._reboots, self._reboot_reason = 0, ""
@@ -89,7 +89,7 @@ class Device(Habits):
         if now >= self._next_turn:
             self._turn(now)
         if self._active:
-            self.down, self.hung, self.cut, self.clock_error_s = None, False, False, 0.0
+            self._calm()
             for spell in self._active:
                 spell.work(self, m, s)
             if self._silent():
@@ -113,6 +113,9 @@ class Device(Habits):
             self.seq += 1
         self.events = []
         return taken
+
+    def _calm(self) -> None:
+        self.down, self.hung, self.cut, self.held, self.clock_error_s = None, False, False, False, 0.0
 
     def _silent(self) -> bool:
         """Whether it says nothing now; without power a boot will follow."""
@@ -142,4 +145,4 @@ class Device(Habits):
         self._spells = [spell for spell in self._spells if spell.end > now]
         edges = [edge for spell in self._spells for edge in (spell.start, spell.end) if edge > now]
         self._next_turn = min(edges, default=math.inf)
-        self.down, self.hung, self.cut, self.clock_error_s = None, False, False, 0.0
+        self._calm()

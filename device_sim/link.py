@@ -175,6 +175,7 @@ async def connect(
             raise LinkLostError(lost.result())
         yield link
         client.disconnect()
+        client.loop_write()
     except TimeoutError as error:
         raise LinkLostError("no answer to CONNECT") from error
     finally:

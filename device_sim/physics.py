@@ -84,6 +84,8 @@ def _camera(d: Device, now: float, slot: Slot, z: tuple[float, ...]) -> tuple[Me
     actual = target * (1.0 - (lost if lost > 0.0 else 0.0))
     scene = d.scene * (1.0 - 0.35 * fog - 0.05 * rain) + 0.012 * z[9]
     kbps = d.kbps * (0.55 + 0.45 * activity) * (0.75 if night else 1.0) * (1.0 + 0.2 * rain) * (1.0 + 0.055 * z[10])
+    if d.codec == "smart" and activity < 0.1:
+        kbps *= 0.12  # a still scene costs almost nothing
     m["fps_actual"] = actual * 100 // 1 / 100
     m["fps_target"] = target
     m["fps_pct"] = 1000.0 * actual / target // 1 / 10
@@ -219,7 +221,7 @@ def _switch(d: Device, now: float, slot: Slot, z: tuple[float, ...]) -> tuple[Me
 def _slow(d: Device, now: float, z: tuple[float, ...], m: Metrics, s: States) -> None:
     """What firmware sends each hour and after a boot."""
     left = (d.cert_until - now) / 86400.0
-    if left < 30.0:  # firmware renews by itself a month before the end
+    if left < 29.0:  # firmware asks for a new one a month before the end and has it within a day
         d.cert_until += 365 * 86400.0
         left += 365.0
     m["cert_days_left"] = left * 10 // 1 / 10
@@ -230,7 +232,7 @@ def _slow(d: Device, now: float, z: tuple[float, ...], m: Metrics, s: States) ->
     s["cfg_hash"] = d.cfg_hash
     s["cfg_origin"] = "job"
     s["serial"] = d.serial
-    s["cert_renewal"] = "idle"
+    s["cert_renewal"] = "in_progress" if left < 30.0 else "idle"
     if d.kind is Kind.CAMERA:
         m["hot_px_cnt"] = (d.hot_px + 0.6 * abs(z[42])) // 1
         m["ircut_cycle_cnt"] = float(d.ircut_cycles)

@@ -168,7 +168,8 @@ class LiveDevice:
                 raise _UnreachableError(due)
             if self._boot_told != self._device.boot:
                 await self._say(link, "online")
-            await self._flush(link)
+            if not self._device.held:
+                await self._flush(link)
         return due
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -65,6 +65,7 @@ class Scenario:
     episodes: list[Episode] = field(default_factory=list)
     confounders: dict[str, list[Spell]] = field(default_factory=dict)
     weather: dict[str, list[WeatherSpell]] = field(default_factory=dict)
+    outages: list[tuple[float, float]] = field(default_factory=list)  # of the receiver itself: F40
 
     def inventory(self) -> dict[str, Any]:
         """What the maker's back office knows, ready for JSON; the truth is not in it."""
@@ -105,9 +106,9 @@ class Scenario:
         }
         for episode in self.episodes:
             for device_id in episode.affected or (episode.device_id,):
-                fleet[device_id].expect([episode])
+                fleet[device_id].expect([episode.fresh()])
         for device_id, spells in self.confounders.items():
-            fleet[device_id].expect(spells)
+            fleet[device_id].expect([spell.fresh() for spell in spells])
         return fleet
 
     def quicken(self, speed: float) -> None:
@@ -116,9 +117,25 @@ class Scenario:
             if episode.onset <= self.start:
                 episode.pivot, episode.speed = self.start, speed
 
+    def part(self, index: int, of: int) -> Scenario:
+        """Every `of`-th site from `index`, with its devices exactly as in the whole."""
+        sites = [site for number, site in enumerate(self.sites) if number % of == index]
+        names = {site.id for site in sites}
+        devices = [spec for spec in self.devices if spec.site_id in names]
+        ids = {spec.id for spec in devices}
+        return replace(
+            self,
+            sites=sites,
+            devices=devices,
+            episodes=[episode for episode in self.episodes if episode.site_id in names],
+            confounders={name: spells for name, spells in self.confounders.items() if name in ids},
+        )
+
     def truths(self) -> list[Truth]:
         """What really happens, in order of onset. Never send this to the gateway."""
-        return sorted((episode.truth() for episode in self.episodes), key=lambda truth: (truth.onset, truth.device_id))
+        ours = [Truth("gateway", "F40", since, since, till, "", "gateway", "step", ()) for since, till in self.outages]
+        found = [episode.truth() for episode in self.episodes]
+        return sorted(found + ours, key=lambda truth: (truth.onset, truth.device_id))
 
     def truths_json(self) -> str:
         """The same as JSON, for a file beside the run."""

@@ -6,7 +6,7 @@ The simulator's truth lives here and never goes over the wire.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Spell(Protocol):
     def end(self) -> float:
         """First instant after it."""
 
+    def fresh(self) -> Spell:
+        """The same spell with nothing remembered: one for each device and run."""
+
     def work(self, device: Device, m: Metrics, s: States) -> None:
         """Change one report."""
 
@@ -43,7 +46,7 @@ class Truth:
     customer_visible_at: float
     recovered_at: float
     site_id: str
-    scope: str  # device, switch, site
+    scope: str  # device, switch, site, gateway
     shape: str  # degradation, step
     affected: tuple[str, ...]
 
@@ -95,6 +98,10 @@ class Episode:
         if now <= self.pivot:
             return now - self.onset
         return max(0.0, self.pivot - self.onset) + (now - max(self.pivot, self.onset)) * self.speed
+
+    def fresh(self) -> Episode:
+        """The same episode with nothing remembered."""
+        return replace(self, memo={})
 
     def work(self, device: Device, m: Metrics, s: States) -> None:
         """The fault's effect at the device's present instant."""

@@ -28,6 +28,8 @@ _WHOLE: Final = frozenset(
     or name in {"kbps", "preset_ms"}
 ) - {"mem_used_pct"}
 
+STEP_LEAD_D: Final = (0.0007, 0.0007)  # one minute: seen as soon as it is there
+
 Effect = Callable[[float, "Episode", "Device", "Metrics", "States"], None]
 Cure = Callable[["Episode", "Device"], None]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from device_sim.faults.fault import (
     ROUTER,
+    STEP_LEAD_D,
     SWITCH,
     FaultClass,
     Scope,
@@ -98,6 +99,6 @@ FAULTS = (
     ),
     FaultClass("F38", "switch fails", _SLOW, SWITCH, (3, 8), (1, 3), _switch, scope=Scope.SWITCH),
     FaultClass(
-        "F39", "site outage", _STEP, ROUTER, (0.0007, 0.0007), (0.03, 0.4), _site_outage, scope=Scope.SITE
+        "F39", "site outage", _STEP, ROUTER, STEP_LEAD_D, (0.03, 0.4), _site_outage, scope=Scope.SITE
     ),
 )  # fmt: skip

@@ -1,0 +1,146 @@
+"""A fleet to judge diagnostics by: half of it healthy with confounders, the other half with known faults in turn.
+
+Devices of every model at sites in six climates. Each site has healthy and faulty devices side by side, as in life.
+Every fault class gets `per_class` episodes, spread over those devices of the faulty half that can have it, one after
+another with days of rest between, after a time without faults in which baselines can be learned. Faults of sites and
+switches strike only half of the sites. Developments that take months in the field are run in weeks (see `lead_d` of
+each class), since 90 days must hold them.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from device_sim.confounders import CONFOUNDERS, Disturbance
+from device_sim.environment import DAY_S, WeatherSpell
+from device_sim.faults import FAULTS
+from device_sim.faults.fault import Moment, Scope
+from device_sim.models import Kind, Part
+from device_sim.scenario import CLIMATES, Customer, Scenario, Site, furnish
+
+if TYPE_CHECKING:
+    from device_sim.faults.fault import FaultClass
+    from device_sim.models import DeviceSpec
+
+WARM_UP_D: Final = 10.0
+_REST_D: Final = 2.5
+_HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
+_CAMERAS: Final = (
+    ("Lensa B4", "Lensa B4", "Lensa D2", "Lensa W1", "Lensa W1", "Lensa P5", "Lensa S3"),
+    ("Lensa B4", "Lensa D2", "Lensa D2", "Lensa W1", "Lensa B4", "Lensa P5", "Lensa S3"),
+)
+
+
+def score_fleet(
+    seed: int, start: float, *, days: float = 90.0, devices: int = 400, per_class: int = 20, faulty_share: float = 0.5
+) -> Scenario:
+    """`devices` devices (10 a site) for `days` days from `start`; ValueError if the episodes cannot fit."""
+    count = max(2, round(devices / 10))
+    climates = sorted(CLIMATES)
+    sites, specs = [], []
+    for number in range(count):
+        name = f"s{number:03d}"
+        sites.append(Site(name, f"c{number // 4:03d}", f"Site {number}", climates[number % len(climates)]))
+        cameras = [{"name": f"Camera {i}", "model": model} for i, model in enumerate(_CAMERAS[number % 2], 1)]
+        recorder = ("Rekam R16", "Rekam R8", "Rekam R16")[number % 3]
+        row = {"id": name, "router": "Simpul T1", "switch": "Simpul S8", "recorder": recorder, "cameras": cameras}
+        specs += furnish(row)
+    customers = [
+        Customer(
+            f"c{number:03d}", f"Customer {number}", ("en", "id")[number % 2], CLIMATES[sites[number * 4].climate].zone
+        )
+        for number in range((count + 3) // 4)
+    ]
+    scenario = Scenario(seed, start, start, customers, sites, specs)
+    random = Random(f"{seed}/fleet")
+    _Plan(scenario, random, start, days, faulty_share).fill(per_class)
+    _confound(scenario, Random(f"{seed}/confounders"), start, days)
+    return scenario
+
+
+class _Plan:
+    """Who gets which fault when: one fault at a time on a device."""
+
+    def __init__(self, scenario: Scenario, random: Random, start: float, days: float, share: float) -> None:
+        self._scenario, self._random = scenario, random
+        self._first, self._last = start + WARM_UP_D * DAY_S, start + days * DAY_S
+        faulty = [spec for spec in scenario.devices if random.random() < share]
+        self._free = {spec.id: self._first + random.uniform(0, 2) * DAY_S for spec in faulty}
+        self._faulty = faulty
+        exposed = {site.id for number, site in enumerate(scenario.sites) if number % 2}
+        self._gates = [
+            spec for spec in scenario.devices if spec.site_id in exposed and spec.kind in {Kind.ROUTER, Kind.SWITCH}
+        ]
+        for spec in self._gates:
+            self._free.setdefault(spec.id, self._first)
+
+    def fill(self, per_class: int) -> None:
+        """Place every class, the hardest to place first."""
+        classes = sorted(FAULTS.values(), key=self._hardness, reverse=True)
+        for turn in range(per_class):
+            for fault in classes:
+                self._place(fault, turn)
+
+    def _hosts(self, fault: FaultClass) -> list[DeviceSpec]:
+        pool = self._faulty if fault.scope is Scope.DEVICE else self._gates
+        return [spec for spec in pool if fault.suits(spec)]
+
+    def _hardness(self, fault: FaultClass) -> float:
+        return (fault.lead_d[1] + fault.repair_d[1] + _REST_D) / max(1, len(self._hosts(fault)))
+
+    def _place(self, fault: FaultClass, turn: int) -> None:
+        random = self._random
+        hosts = self._hosts(fault)
+        random.shuffle(hosts)
+        hosts.sort(key=lambda spec: self._free[spec.id] // (4 * DAY_S))
+        lead_s = random.uniform(*fault.lead_d) * DAY_S
+        repair_s = random.uniform(*fault.repair_d) * DAY_S
+        for shrink in (1.0, 0.6, 0.0):
+            lead = fault.lead_d[0] * DAY_S + (lead_s - fault.lead_d[0] * DAY_S) * shrink
+            for spec in hosts:
+                onset = self._free[spec.id] + random.uniform(0, 1) * DAY_S
+                lead = self._to_moment(fault, spec, onset, lead)
+                if onset + lead + repair_s < self._last:
+                    self._scenario.afflict(
+                        spec.id, fault.id, onset=onset, lead_s=lead, repair_s=repair_s, random=random
+                    )
+                    self._free[spec.id] = onset + lead + repair_s + _REST_D * DAY_S
+                    return
+        raise ValueError(f"no room for episode {turn + 1} of {fault.id}: more devices or days, or fewer episodes")
+
+    def _to_moment(self, fault: FaultClass, spec: DeviceSpec, onset: float, lead: float) -> float:
+        """Stretch the lead so that the customer notices at the hour at which the effect shows."""
+        hour = _HOUR_OF.get(fault.moment)
+        if hour is None:
+            return lead
+        site = next(site for site in self._scenario.sites if site.id == spec.site_id)
+        solar = ((onset + lead) / 3600 + CLIMATES[site.climate].longitude / 15) % 24
+        return lead + ((hour - solar) % 24) * 3600
+
+
+def _confound(scenario: Scenario, random: Random, start: float, days: float) -> None:
+    """Harmless spells for every device, and weather for every site."""
+    months = days / 30.0
+    for spec in scenario.devices:
+        spells = []
+        for kind in CONFOUNDERS.values():
+            if not kind.suits(spec) or (kind.name == "access point reboot" and spec.has(Part.BATTERY)):
+                continue
+            if kind.per_month == 0.0:
+                if random.random() < 0.02:
+                    spells.append(Disturbance(kind, start, start + 1000 * DAY_S, random.random()))
+                continue
+            expected = kind.per_month * months
+            for _ in range(int(expected) + (random.random() < expected % 1)):
+                begins = start + random.uniform(0.5, max(1.0, days - 0.5)) * DAY_S
+                spells.append(Disturbance(kind, begins, begins + random.uniform(*kind.lasts_s), random.random()))
+        scenario.confounders[spec.id] = list(spells)
+    for site in scenario.sites:
+        orders = (("heat", 5, 7, 0.3), ("fog", 0.3, 0.5, 0.6), ("cloud", 6, 9, 0.4))
+        for name, shortest, longest, chance in orders:
+            if random.random() < chance * months:
+                begins = start + random.uniform(0, days) * DAY_S
+                lasts = random.uniform(shortest, longest) * DAY_S
+                strength = random.uniform(5, 8) if name == "heat" else random.uniform(0.6, 0.9)
+                scenario.weather.setdefault(site.id, []).append(WeatherSpell(name, begins, begins + lasts, strength))
