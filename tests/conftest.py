@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.parts.mosquitto import Mosquitto, running_mosquitto
+from tests.parts.postgresql import PostgreSql, running_postgresql
 
 settings.register_profile("siaga", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("siaga")
@@ -27,3 +28,9 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     folder: Path = tmp_path_factory.mktemp("mosquitto")
     with running_mosquitto(folder) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    with running_postgresql() as server:
+        yield server

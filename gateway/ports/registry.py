@@ -109,6 +109,9 @@ class Registry(Protocol):
     async def customer(self, customer_id: str) -> Customer | None:
         """One customer."""
 
+    async def customers(self) -> Sequence[Customer]:
+        """All, by name."""
+
     async def device_secret(self, device_id: str) -> bytes | None:
         """The stored hash of the device's MQTT password (None: unknown device or certificate only)."""
 
@@ -139,3 +142,6 @@ class Accounts(Protocol):
 
     async def delete_session(self, token_hash: bytes) -> None:
         """End one session."""
+
+    async def delete_expired(self, now: float) -> None:
+        """Forget the sessions that are over."""

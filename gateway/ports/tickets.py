@@ -43,7 +43,7 @@ class Tickets(Protocol):
     """Edits are transactions with optimistic locking. `actor` is a user name. All raise OSError when it is away."""
 
     async def page(self, view: View, actor: str, search: str = "", cursor: str = "", limit: int = 50) -> Page:
-        """One page of a view; `search` matches ticket number, device, site or customer."""
+        """One page of a view; `search` matches ticket number, device, site, customer. ValueError: no cursor of ours."""
 
     async def get(self, ticket_id: str) -> Ticket | None:
         """By id or by number; None if there is none."""
@@ -63,6 +63,9 @@ class Tickets(Protocol):
     async def note(self, ticket_id: str, actor: str, text: str, now: float, *, to_customer: bool = False) -> Ticket:
         """Add a note or a reply (never a conflict)."""
 
+    async def hear(self, ticket_id: str, actor: str, text: str, now: float) -> Ticket:
+        """The customer writes (never a conflict); a ticket that waited for the customer is open again. KeyError."""
+
     async def wait(self, ticket_id: str, version: int, actor: str, reason: WaitingFor, now: float) -> Ticket:
         """Pend it. Raises Conflict, NotAllowed, KeyError."""
 
@@ -79,4 +82,10 @@ class Tickets(Protocol):
         """A customer reports: joins the device's open ticket if there is one, else opens one of class "REPORTED"."""
 
     async def rate(self, ticket_id: str, customer_id: str, stars: int, text: str, now: float) -> None:
-        """1-5 once a ticket. Raises NotAllowed on the second, KeyError."""
+        """1-5 once a ticket, when it is solved. Raises NotAllowed on the second, KeyError."""
+
+    async def rating(self, ticket_id: str) -> int | None:
+        """The stars it was given, None before."""
+
+    async def close_solved(self, before: float, now: float) -> int:
+        """Close some tickets that were solved before that time (the reopen window is over); how many."""

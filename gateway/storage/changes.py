@@ -1,7 +1,5 @@
 """A change of health applied to the tickets, inside the transaction of its batch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -10,12 +8,10 @@ from diagnostics.changes import Change, Scope
 from gateway.storage import ticket_rows
 from gateway.storage.notifications import announce
 from gateway.storage.schema.registry import customers, devices, sites
+from gateway.storage.subject import Applied, Subject, TimeToAct, covering
 from gateway.tickets.edits import Identity, announcement, carry_out
 from gateway.tickets.entitlement import Entitlement, entitlement
 from gateway.tickets.policy import Advise, Link, Open, decide, episodes_after, priority_at
-
-TimeToAct = Callable[[str], float]
-"""Seconds that parts, a visit and the next window take for a fault class."""
 
 _SITE = select(
     sites.c.site_id, sites.c.name.label("site"), sites.c.zone, sites.c.customer_id, customers.c.name.label("customer")
@@ -23,25 +19,6 @@ _SITE = select(
 _DEVICE = _SITE.add_columns(devices.c.name.label("device"), devices.c.warranty_until, devices.c.contract_until).join(
     devices, devices.c.site_id == sites.c.site_id
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """`ticket_id` is "" where the change was left alone."""
-
-    ticket_id: str = ""
-    notified: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Whom a change concerns. `words` are names that people search for."""
-
-    device_id: str = ""
-    site_id: str = ""
-    customer_id: str = ""
-    words: str = ""
-    entitlement: Entitlement = Entitlement.UNKNOWN
 
 
 def apply_change(connection: Connection, change: Change, time_to_act: TimeToAct, now: float) -> Applied:
@@ -92,8 +69,6 @@ def _entitled(row: Row[*tuple[Any, ...]], now: float) -> Entitlement:
 
 
 def _entitled_site(connection: Connection, site_id: str, now: float) -> Entitlement:
-    """A site is covered while any of its devices is."""
     dates = select(devices.c.warranty_until, devices.c.contract_until, sites.c.zone).distinct()
     rows = connection.execute(dates.join(sites, sites.c.site_id == devices.c.site_id).where(sites.c.site_id == site_id))
-    found = [_entitled(row, now) for row in rows]
-    return next((one for one in found if one.covered), Entitlement.ENDED if found else Entitlement.UNKNOWN)
+    return covering([_entitled(row, now) for row in rows])

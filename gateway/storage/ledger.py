@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import Backlog, Committed, DeviceMessage, Effects, JournalEntry, Recovery, Reject
 from gateway.storage import checkpoints, downlink, journal, rejects
-from gateway.storage.changes import TimeToAct, apply_change
+from gateway.storage.changes import apply_change
 from gateway.storage.database import CommitUncertain, Database
+from gateway.storage.subject import TimeToAct
 
 HandleMessages = Callable[[Connection, Sequence[DeviceMessage], float], Sequence[Outbound]]
 """What devices said to the updates or command part becomes rows and answers, inside the same transaction."""

@@ -130,6 +130,15 @@ def close(ticket: Ticket, now: float) -> Edit:
     return _touched(_moved(ticket, State.CLOSED), now), HistoryEntry(now, Entry.CLOSED, "siaga", "reopen_window_over")
 
 
+def rating_refused(ticket: Ticket, stars: int, given: int | None) -> str | None:
+    """Why a customer cannot rate it so, in a sentence; None if they can."""
+    if ticket.state not in {State.SOLVED, State.CLOSED}:
+        return f"{ticket.number} is not solved yet"
+    if not 1 <= stars <= 5:
+        return "a rating has one to five stars"
+    return None if given is None else f"{ticket.number} has been rated"
+
+
 def reported(identity: Identity, category: str, text: str, actor: str, advisory: bool, now: float) -> Edit:
     """A ticket that a customer opened."""
     ticket = Ticket(

@@ -1,0 +1,54 @@
+"""What the ticket adapters share: whom a change concerns, what is announced, how a queue is paged. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.tickets.entitlement import Entitlement
+from gateway.tickets.ticket import Entry
+
+TimeToAct = Callable[[str], float]
+"""Seconds that parts, a visit and the next window take for a fault class."""
+
+DONE_SHOWN_S = 30 * 86400.0
+"""How long a customer still sees a solved ticket."""
+
+ANNOUNCED = {
+    Entry.REPLY: "ticket.replied",
+    Entry.CUSTOMER: "ticket.customer_wrote",
+    Entry.SOLVED: "ticket.solved",
+    Entry.REOPENED: "ticket.reopened",
+}
+"""What people do to a ticket that others are told about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a change did. `ticket_id` is "" where it was left alone."""
+
+    ticket_id: str = ""
+    notified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a change concerns. `words` are names that people search for."""
+
+    device_id: str = ""
+    site_id: str = ""
+    customer_id: str = ""
+    words: str = ""
+    entitlement: Entitlement = Entitlement.UNKNOWN
+
+
+def covering(of_devices: Sequence[Entitlement]) -> Entitlement:
+    """A site is covered while any of its devices is."""
+    return next((one for one in of_devices if one.covered), Entitlement.ENDED if of_devices else Entitlement.UNKNOWN)
+
+
+def parse_cursor(cursor: str) -> tuple[float, int]:
+    """Where a page ended: its last ticket's place in the order, and its serial. ValueError if it is not ours."""
+    order, _, serial = cursor.partition("_")
+    try:
+        return float(order), int(serial)
+    except ValueError:
+        raise ValueError(f"{cursor!r} is not a cursor of this list") from None
