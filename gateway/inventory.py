@@ -34,7 +34,7 @@ class _Customer(_Row):
     @field_validator("zone")
     @classmethod
     def _known(cls, zone: str) -> str:
-        return _zone(zone)
+        return checked_zone(zone)
 
 
 class _Site(_Row):
@@ -46,7 +46,7 @@ class _Site(_Row):
     @field_validator("zone")
     @classmethod
     def _known(cls, zone: str) -> str:
-        return _zone(zone)
+        return checked_zone(zone)
 
 
 class _Device(_Row):
@@ -130,7 +130,8 @@ def _device(row: _Device) -> RegisteredDevice:
     )
 
 
-def _zone(name: str) -> str:
+def checked_zone(name: str) -> str:
+    """An IANA zone, or ValueError."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):

@@ -1,0 +1,288 @@
+"""The composition root: one straight function that makes a whole gateway out of its parts, and takes it apart again.
+
+Tests enter `running(settings)` to run everything. Parts are made in the order of need and stopped in reverse: ways in
+first, then the pipeline is drained and checkpointed, then the stores close.
+"""
+
+import asyncio
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from diagnostics.fleet import Fleet
+
+from diagnostics.catalogue import Catalogue, load_catalogue
+from diagnostics.engine import Engine
+from diagnostics.faults import load_faults
+from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from gateway import metrics
+from gateway.access import device_authentication
+from gateway.clock import Clock, SystemClock
+from gateway.downlink import Publisher
+from gateway.ingest import journal
+from gateway.ingest.digest import Digest
+from gateway.ingest.endpoint.limits import EndpointSettings, Rate
+from gateway.ingest.endpoint.server import Endpoint, open_endpoint
+from gateway.ingest.mqtt_client import BrokerAddress, BrokerClient
+from gateway.ingest.pipeline import Limits, Pipeline
+from gateway.ingest.recovery import recover
+from gateway.live import FleetMemory, follow_registry, load_registry
+from gateway.ports.history import History
+from gateway.ports.ingest import Downlink
+from gateway.ports.ledger import Committed
+from gateway.serving import listening, metrics_page, starting_page
+from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
+from gateway.storage.accounts import SqlAccounts
+from gateway.storage.database import Database, open_database
+from gateway.storage.downlink import SqlDownlinkOutbox
+from gateway.storage.endpoint import SqlEndpointStore
+from gateway.storage.forwarder import Forwarder
+from gateway.storage.history import Retention, open_history
+from gateway.storage.influx import open_influx
+from gateway.storage.ledger import SqlLedger
+from gateway.storage.registry import SqlRegistry
+from gateway.storage.tickets import SqlTickets
+from gateway.web.knowledge import Knowledge
+from gateway.web.parts import WebParts, WebSettings
+from gateway.web.server import create_app
+from gateway.web.wake import Broadcaster
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway, as tests and commands see it. Ports are those really listened on (0: not listening)."""
+
+    http_port: int
+    mqtt_port: int
+    metrics_port: int
+    database: Database
+    registry: SqlRegistry
+    accounts: SqlAccounts
+    tickets: SqlTickets
+    ledger: SqlLedger
+    history: History
+    memory: FleetMemory
+    pipeline: Pipeline
+    forwarder: Forwarder
+    publisher: Publisher
+    endpoint: Endpoint | None
+    broker: BrokerClient | None
+    replayed: int
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Run a whole gateway until the block ends. Raises ValueError for settings, rules or a schema that cannot work."""
+    clock = clock or SystemClock()
+    catalogue, faults = load_catalogue(), load_faults()
+    rules = load_rules(settings, catalogue)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        database = await _database(stack, settings, clock)
+        registry, accounts = SqlRegistry(database), SqlAccounts(database)
+        tickets, downlink = SqlTickets(database, clock), SqlDownlinkOutbox(database)
+        ledger = SqlLedger(database, lambda name: faults[name].time_to_act_s if name in faults else 0.0)
+
+        memory = FleetMemory(Fleet(Engine(rules, catalogue), (), clock.now()))
+        revision = await load_registry(memory, registry)
+        digest = Digest(memory.fleet, memory.registered)
+        position, replayed = await recover(ledger, memory.fleet, digest)
+        log.info("recovered", devices=len(memory.registered), position=position, replayed=replayed)
+
+        history = await _history(stack, settings, clock)
+        forwarder = Forwarder(ledger, history, journal.samples, clock)
+        wake = Broadcaster()
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+
+        def committed(done: Committed) -> None:
+            if done.tickets:
+                wake.publish("tickets")
+            if done.downlink:
+                publisher.wake()
+
+        limits = Limits(settings.pipeline.window, settings.pipeline.batch)
+        pipeline = Pipeline(
+            digest, ledger, memory, forwarder, clock, position=position, limits=limits, committed=committed
+        )
+        forwarding = tasks.create_task(forwarder.run(), name="forwarder")
+        stack.callback(forwarding.cancel)
+        piping = tasks.create_task(pipeline.run(), name="pipeline")
+        stack.push_async_callback(_drained, pipeline, piping)
+        following = tasks.create_task(follow_registry(memory, registry, revision, clock), name="registry")
+        stack.callback(following.cancel)
+
+        endpoint, broker = None, None
+        if settings.mqtt.enabled:
+            store, authenticate = SqlEndpointStore(database), device_authentication(registry)
+            endpoint = await stack.enter_async_context(
+                open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
+            )
+        if settings.broker.url:
+            broker = BrokerClient(broker_address(settings.broker), pipeline, clock)
+            connecting = tasks.create_task(broker.run(), name="broker")
+            stack.callback(connecting.cancel)
+        ways: list[Downlink] = [way for way in (endpoint, broker) if way is not None]
+        publisher = Publisher(downlink, ways, clock)
+        publishing = tasks.create_task(publisher.run(), name="downlink")
+        stack.callback(publishing.cancel)
+
+        checks = {"database": ledger.ready, "history": forwarder.ready}
+        if broker is not None:
+            checks["broker"] = broker.ready
+        exposition = metrics.registry(
+            lambda: metrics.pipeline_metrics(pipeline),
+            lambda: metrics.outflow_metrics(forwarder, clock.now()),
+            lambda: metrics.endpoint_metrics(endpoint) if endpoint else (),
+            lambda: metrics.fleet_metrics(memory.fleet),
+        )
+        parts = WebParts(
+            tickets=tickets,
+            registry=registry,
+            accounts=accounts,
+            history=history,
+            live=memory.fleet,
+            knowledge=Knowledge(faults, catalogue),
+            rejects=ledger,
+            clock=clock,
+            settings=web_settings(settings),
+            wake=wake,
+            checks=checks,
+            metrics=None if settings.http.metrics_port else exposition,
+        )
+        http_port = await stack.enter_async_context(
+            listening(create_app(parts), settings.http.host, settings.http.port)
+        )
+        metrics_port = 0
+        if settings.http.metrics_port:
+            metrics_port = await stack.enter_async_context(
+                listening(metrics_page(exposition), settings.http.metrics_host, settings.http.metrics_port)
+            )
+        log.info("siaga is ready", http=http_port, mqtt=endpoint.port if endpoint else 0)
+        yield Gateway(
+            http_port,
+            endpoint.port if endpoint else 0,
+            metrics_port,
+            database,
+            registry,
+            accounts,
+            tickets,
+            ledger,
+            history,
+            memory,
+            pipeline,
+            forwarder,
+            publisher,
+            endpoint,
+            broker,
+            replayed,
+        )
+        log.info("stopping: draining")
+
+
+def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
+    """The shipped rules, or those of the files that the settings name. ValueError in one line."""
+    if not settings.rules:
+        return load_default_rules(catalogue)
+    texts = []
+    for path in settings.rules:
+        if not path.is_file():
+            raise ValueError(f"{path}: no such rule file")
+        texts.append(path.read_text())
+    return parse_rules("\n".join(texts), str(settings.rules[0]), catalogue)
+
+
+def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:
+    """What the endpoint needs of the settings. ValueError in one line for certificates that cannot be used."""
+    tls = None
+    if mqtt.tls_certificate and mqtt.tls_key:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            tls.load_cert_chain(mqtt.tls_certificate, mqtt.tls_key)
+            if mqtt.client_ca:
+                tls.load_verify_locations(mqtt.client_ca)
+                tls.verify_mode = ssl.CERT_REQUIRED
+        except OSError as error:
+            raise ValueError(f"mqtt: {mqtt.tls_certificate}, {mqtt.tls_key}: {error}") from None
+    rate = Rate(mqtt.messages_per_second, int(mqtt.messages_per_second * 20))
+    return EndpointSettings(
+        host=mqtt.host, port=mqtt.port, tls=tls, max_connections=mqtt.max_connections, device_rate=rate
+    )
+
+
+def broker_address(broker: BrokerMqtt) -> BrokerAddress:
+    """What the client of an existing broker needs of the settings."""
+    parts = urlsplit(broker.url)
+    secure = parts.scheme == "mqtts"
+    try:
+        tls = ssl.create_default_context(cafile=broker.ca_file) if secure else None
+    except OSError as error:
+        raise ValueError(f"broker.ca_file: {broker.ca_file}: {error}") from None
+    return BrokerAddress(
+        parts.hostname or "",
+        parts.port or (8883 if secure else 1883),
+        broker.client_id,
+        broker.username,
+        broker.password.get_secret_value(),
+        tls,
+        receive_maximum=broker.receive_maximum,
+    )
+
+
+def web_settings(settings: Settings) -> WebSettings:
+    """What pages need of the settings."""
+    http = settings.http
+    base_url = http.base_url or f"http://{http.host}:{http.port}"
+    secret = settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")
+    return WebSettings(secret.encode(), base_url, secure_cookies=http.secure_cookies)
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made once and kept in a file only we can read."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
+
+
+async def _database(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Database:
+    """Open the database; while it is away say so on the port where the pages will be, and try again."""
+    said = ["connecting"]
+    delay = 0.5
+    async with AsyncExitStack() as waiting:
+        while True:
+            try:
+                return await stack.enter_async_context(open_database(settings.database_url))
+            except OSError as error:
+                if len(said) == 1:
+                    page = starting_page(lambda: said[-1])
+                    await waiting.enter_async_context(listening(page, settings.http.host, settings.http.port))
+                if str(error) != said[-1]:
+                    log.error("the database is away; retrying", reason=str(error))
+                    said[1:] = [str(error)]
+                await clock.sleep(delay)
+                delay = min(delay * 2, 10.0)
+
+
+async def _history(stack: AsyncExitStack, settings: Settings, clock: Clock) -> History:
+    wanted = settings.history
+    if wanted.kind == "influxdb":
+        return await stack.enter_async_context(
+            open_influx(wanted.url, wanted.token.get_secret_value(), wanted.org, wanted.bucket)
+        )
+    retention = Retention(days=wanted.retention_days, max_bytes=wanted.max_bytes)
+    return await stack.enter_async_context(
+        open_history(settings.data_dir / "history.db", retention=retention, clock=clock)
+    )
+
+
+async def _drained(pipeline: Pipeline, piping: "asyncio.Task[None]") -> None:
+    pipeline.drain()
+    await asyncio.wait({piping})

@@ -1,0 +1,67 @@
+"""`siaga run`: the gateway, until SIGTERM or Ctrl-C; then it drains and leaves with nothing lost."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from gateway import logs
+from gateway.app import running
+from gateway.settings import Settings, load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings(parser)
+    parser.add_argument("--check", action="store_true", help="only read the settings and rules, and say what is wrong")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options by which every command finds the settings."""
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings in TOML (docs/configuration.md)")
+    parser.add_argument("--secrets", type=Path, metavar="DIR", help="directory of secret files")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Read the settings that the arguments name. ValueError: one line a mistake."""
+    return load(arguments.config, arguments.secrets)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve. Exit code 2 with one line for settings, rules or a database schema that cannot work."""
+    settings = settings_of(arguments)
+    if arguments.check:
+        print("the settings are good")
+        return 0
+    logs.set_up(settings.log.format, settings.log.level)
+    try:
+        asyncio.run(serve(settings))
+    except* (ValueError, OSError) as group:
+        errors = _leaves(group)
+        for error in errors:
+            print(f"siaga run: {error}", file=sys.stderr)
+        return 2 if all(isinstance(error, ValueError) for error in errors) else 3
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Run a gateway until the process is asked to stop; asked while it waits for the database, it stops at once."""
+    stop = asyncio.Event()
+    loop, serving = asyncio.get_running_loop(), asyncio.current_task()
+    assert serving is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        async with running(settings):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
+            await stop.wait()
+    except asyncio.CancelledError:
+        return
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

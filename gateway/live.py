@@ -1,0 +1,83 @@
+"""The fleet in memory: filled from the registry, followed while that changes, checkpointed by the pipeline."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from diagnostics.fleet import Fleet
+
+from diagnostics.topology import Device
+from gateway.clock import Clock
+from gateway.ports.registry import DeviceStatus, RegisteredDevice, Registry
+
+log = structlog.get_logger()
+
+FOLLOW_S = 2.0
+"""How often the registry is asked what changed: a device added by the CLI is heard within two seconds."""
+
+
+def known_device(device: RegisteredDevice) -> Device:
+    """What rules need to know of it."""
+    return Device(
+        device.device_id,
+        device.kind,
+        device.model,
+        device.site_id,
+        device.parent_id,
+        device.group,
+        device.silence_s,
+    )
+
+
+class FleetMemory:
+    """The part of the fleet that the pipeline checkpoints, and the set of devices it listens to."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.registered: set[str] = set()
+        self._dirty: dict[str, None] = {}
+
+    def put(self, device: RegisteredDevice) -> None:
+        """A device was registered, changed or retired."""
+        if device.status is DeviceStatus.ACTIVE:
+            self.fleet.register(known_device(device))
+            self.registered.add(device.device_id)
+        elif device.device_id in self.registered:
+            self.registered.discard(device.device_id)
+            self.fleet.forget(device.device_id)
+
+    def dirty_count(self) -> int:
+        """See `pipeline.Memory`."""
+        return self.fleet.dirty_count()
+
+    def save_dirty(self) -> Sequence[tuple[str, bytes]]:
+        """See `pipeline.Memory`."""
+        return [(device_id, self.fleet.save(device_id)) for device_id in self.fleet.dirty()]
+
+    def save_shared(self) -> bytes:
+        """See `pipeline.Memory`."""
+        return self.fleet.save_shared()
+
+
+async def load_registry(memory: FleetMemory, registry: Registry) -> int:
+    """Register every device. Returns the registry's revision as of the beginning, to follow from. Raises OSError."""
+    revision = await registry.revision()
+    async for device in registry.devices():
+        memory.put(device)
+    return revision
+
+
+async def follow_registry(memory: FleetMemory, registry: Registry, revision: int, clock: Clock) -> None:
+    """Take over what other processes register, for ever."""
+    while True:
+        await clock.sleep(FOLLOW_S)
+        try:
+            revision, changed = await registry.changed_since(revision)
+        except OSError:
+            continue  # the ledger's own readiness says that the database is away
+        for number, device in enumerate(changed):
+            memory.put(device)
+            if number % 1000 == 999:
+                await asyncio.sleep(0)
+        if changed:
+            log.info("the registry changed", devices=len(changed))

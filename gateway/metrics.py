@@ -1,0 +1,93 @@
+"""What /metrics says: counters of every stage, read when asked. No label is without bound."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.ingest.endpoint.server import Endpoint
+from gateway.ingest.pipeline import Pipeline
+from gateway.ports.ledger import RejectReason
+
+Read = Callable[[], Iterable[Metric]]
+
+
+class _Reader(Collector):
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Read now."""
+        yield from self._read()
+
+
+def registry(*reads: Read) -> CollectorRegistry:
+    """A registry of its own (no globals): our reads, and the process's memory and CPU."""
+    made = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=made)
+    PlatformCollector(registry=made)
+    GCCollector(registry=made)
+    for read in reads:
+        made.register(_Reader(read))
+    return made
+
+
+def counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    """One number that only grows."""
+    return CounterMetricFamily(f"siaga_{name}", text, value=value)
+
+
+def gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    """One number that goes up and down."""
+    return GaugeMetricFamily(f"siaga_{name}", text, value=value)
+
+
+def labelled(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> CounterMetricFamily:
+    """A counter by one bounded label."""
+    family = CounterMetricFamily(f"siaga_{name}", text, labels=[label])
+    for word, value in values:
+        family.add_metric([word], value)
+    return family
+
+
+def rejects(counts: dict[str, int]) -> CounterMetricFamily:
+    """Every reason is there from the start, so that an alert on its rate works at once."""
+    return labelled(
+        "messages_rejected",
+        "Messages kept as rejects, by reason.",
+        "reason",
+        ((reason.value, counts.get(reason.value, 0)) for reason in RejectReason),
+    )
+
+
+def pipeline_metrics(pipeline: Pipeline) -> Iterator[Metric]:
+    """The path from message to commit."""
+    counts = pipeline.counts
+    yield counter("messages_received", "Messages taken from all ways in.", counts.received)
+    yield counter("messages_committed", "Messages whose effects are committed.", counts.committed)
+    yield counter("batches", "Transactions of the pipeline.", counts.batches)
+    yield counter("commit_retries", "Commits that were tried again because the ledger was away.", counts.retries)
+    yield counter("health_changes", "Changes of health that rules decided.", counts.changes)
+    yield rejects(counts.rejected)
+    yield gauge("window_messages", "Messages taken and not yet acknowledged.", pipeline.pending)
+    yield gauge("window_limit", "Bound of the window.", pipeline.limits.window)
+    yield gauge("last_commit_timestamp_seconds", "When the last batch was committed.", counts.last_commit_at)
+
+
+def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:
+    """The embedded MQTT endpoint."""
+    counts = endpoint.counters
+    yield gauge("mqtt_connections", "Network connections now.", endpoint.connections)
+    yield gauge("mqtt_sessions", "Sessions now, with and without a connection.", endpoint.sessions)
+    yield gauge("mqtt_retained_messages", "Retained messages now.", endpoint.retained)
+    yield counter("mqtt_received_bytes", "Bytes received.", counts.bytes_in)
+    yield counter("mqtt_publishes_received", "PUBLISH packets received.", counts.publishes_in)
+    yield counter("mqtt_deliveries", "PUBLISH packets sent to clients.", counts.deliveries_out)
+    yield counter("mqtt_take_overs", "Sessions taken over by a newer connection.", counts.take_overs)
+    yield counter("mqtt_paused_for_rate", "Times a device was read slower because of its rate.", counts.paused_for_rate)
+    yield counter(
+        "mqtt_paused_for_window", "Times reading stopped because the window was full.", counts.paused_for_window
+    )
+    yield labelled("mqtt_connects_refused", "Connections refused, by reason.", "reason", counts.refused.items())
+    yield labelled("mqtt_disconnects", "Connections ended by us, by reason.", "reason", counts.disconnected.items())
