@@ -17,7 +17,7 @@ def secret_hash(secret: str | bytes) -> bytes:
 
 
 def device_authentication(registry: Registry) -> Authenticate:
-    """Judge a CONNECT against the registry. The client id says nothing: identity is the certificate or the user name."""
+    """Judge a CONNECT against the registry. The client id says nothing: identity is certificate or user name."""
 
     async def authenticate(credentials: Credentials) -> Principal | AuthRefusal:
         identity = credentials.certificate_cn or credentials.username

@@ -88,6 +88,12 @@ class Registry(Protocol):
     def devices(self) -> AsyncIterator[RegisteredDevice]:
         """Every device, streamed in id order (there may be a million)."""
 
+    async def revision(self) -> int:
+        """Grows with every put of devices, by whatever process."""
+
+    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
+        """The revision now, and the devices put since that one (retired ones too)."""
+
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """One device."""
 

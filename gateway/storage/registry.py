@@ -10,6 +10,7 @@ from gateway.ports.registry import Customer, DeviceStatus, RegisteredDevice, Sit
 from gateway.storage.database import Database
 from gateway.storage.inventory import Missing, check
 from gateway.storage.rejects import storable
+from gateway.storage.schema.base import counters
 from gateway.storage.schema.registry import customers, devices, sites
 from gateway.storage.upsert import upsert
 
@@ -24,6 +25,10 @@ _FIELDS: tuple[Column[Any], ...] = tuple(
     )
 )
 _DEVICES: Select[*tuple[Any, ...]] = select(*_FIELDS)
+_NEXT_REVISION = (
+    update(counters).where(counters.c.name == "devices").values(value=counters.c.value + 1).returning(counters.c.value)
+)
+_REVISION = select(counters.c.value).where(counters.c.name == "devices")
 _KIND_ORDER = case({"router": 0, "recorder": 1, "switch": 2}, value=devices.c.kind, else_=3)
 
 
@@ -47,6 +52,18 @@ class SqlRegistry:
             for device in chunk:
                 yield device
             after = chunk[-1].device_id
+
+    async def revision(self) -> int:
+        """See the port."""
+        return await self._database.read(lambda connection: int(connection.execute(_REVISION).scalar_one()))
+
+    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
+        """See the port."""
+        now = await self.revision()
+        if now == revision:
+            return revision, ()
+        changed = _DEVICES.where(devices.c.revision > revision, devices.c.revision <= now)
+        return now, await self._many(changed.order_by(devices.c.revision, _FIELDS[0]))
 
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """See the port."""
@@ -131,7 +148,9 @@ def _put(
     missing.refuse_unless(known)
     upsert(connection, customers, [asdict(customer) for customer in new_customers])
     upsert(connection, sites, [asdict(site) for site in new_sites])
-    upsert(connection, devices, [_row(device) for device in new_devices])
+    if new_devices:
+        revision = connection.execute(_NEXT_REVISION).scalar_one()
+        upsert(connection, devices, [{**_row(device), "revision": revision} for device in new_devices])
 
 
 def _known(connection: Connection, column: Column[Any], wanted: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,6 +16,8 @@ class MemoryRegistry:
         self._sites: dict[str, Site] = {}
         self._devices: dict[str, RegisteredDevice] = {}
         self._secrets: dict[str, bytes] = {}
+        self._revision = 0
+        self._revisions: dict[str, int] = {}
 
     async def put(
         self, customers: Sequence[Customer] = (), sites: Sequence[Site] = (), devices: Sequence[RegisteredDevice] = ()
@@ -27,11 +29,23 @@ class MemoryRegistry:
         self._customers |= {customer.customer_id: customer for customer in customers}
         self._sites |= {site.site_id: site for site in sites}
         self._devices |= {device.device_id: device for device in devices}
+        if devices:
+            self._revision += 1
+            self._revisions |= {device.device_id: self._revision for device in devices}
 
     async def devices(self) -> AsyncIterator[RegisteredDevice]:
         """See the port."""
         for device_id in sorted(self._devices):
             yield self._devices[device_id]
+
+    async def revision(self) -> int:
+        """See the port."""
+        return self._revision
+
+    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
+        """See the port."""
+        changed = sorted((at, device_id) for device_id, at in self._revisions.items() if at > revision)
+        return self._revision, [self._devices[device_id] for _, device_id in changed]
 
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """See the port."""

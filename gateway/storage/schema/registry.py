@@ -1,6 +1,6 @@
 """Customers, their sites, their devices."""
 
-from sqlalchemy import Column, Double, ForeignKey, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, LargeBinary, Table, Text
 
 from gateway.storage.schema.base import metadata
 
@@ -40,4 +40,5 @@ devices = Table(
     Column("windows", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("secret_hash", LargeBinary, comment="of the MQTT password; null: certificate only"),
+    Column("revision", BigInteger, nullable=False, index=True, comment="counters.devices when the row was last put"),
 )

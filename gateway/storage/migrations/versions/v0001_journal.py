@@ -66,4 +66,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejects")),
     )
     op.create_index("ix_rejects_device_id_id", "rejects", ["device_id", "id"], unique=False)
-    op.execute("INSERT INTO counters (name, value) VALUES ('ticket', 1000), ('probe', 0)")
+    op.execute("INSERT INTO counters (name, value) VALUES ('ticket', 1000), ('probe', 0), ('devices', 0)")

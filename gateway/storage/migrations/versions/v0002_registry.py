@@ -67,7 +67,9 @@ def upgrade() -> None:
         sa.Column(
             "secret_hash", sa.LargeBinary(), nullable=True, comment="of the MQTT password; null: certificate only"
         ),
+        sa.Column("revision", sa.BigInteger(), nullable=False, comment="counters.devices when the row was last put"),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_devices_site_id")),
         sa.PrimaryKeyConstraint("device_id", name=op.f("pk_devices")),
     )
     op.create_index(op.f("ix_devices_site_id"), "devices", ["site_id"], unique=False)
+    op.create_index(op.f("ix_devices_revision"), "devices", ["revision"], unique=False)
