@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.ingest.endpoint.limits import TokenBucket
 
 
-class Connection(Line, asyncio.Protocol):
+class Connection(Line, asyncio.BufferedProtocol):
     """A link of the pipeline, and a protocol of asyncio."""
 
     __slots__ = ("_need", "_tail", "aliases", "bucket", "routes")
@@ -47,9 +47,14 @@ class Connection(Line, asyncio.Protocol):
         hub.counters.connections += 1
         transport.set_write_buffer_limits(high=hub.settings.write_high_water_bytes)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """The buffer all connections share: asyncio fills it and calls `buffer_updated` in one go."""
+        return self.hub.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read what is complete, keep the rest."""
-        self.hub.counters.bytes_in += len(data)
+        self.hub.counters.bytes_in += nbytes
+        data = bytes(self.hub.buffer[:nbytes])
         if self._tail is not None:
             self._tail += data
             if len(self._tail) < self._need or self.phase is Phase.ADMITTING:

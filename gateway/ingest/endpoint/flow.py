@@ -1,7 +1,7 @@
 """The network side of a connection: its phase, why it is not read, and until when the client must be heard."""
 
 import asyncio
-from enum import Enum, IntFlag
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ TRANSITIONS: Final = {
 }
 
 
-class Pause(IntFlag):
-    """Why a connection is not read."""
+class Pause(IntEnum):
+    """Why a connection is not read: bits of one number, which is 0 while it is read."""
 
-    NONE = 0
     ADMISSION = 1
     WINDOW = 2
     """A 3.1.1 client has as many messages unacknowledged as it may."""
@@ -55,7 +54,7 @@ class Flow:
         self.phase = Phase.WAITING
         self.keep_alive_s = 0.0
         self.deadline: float | None = hub.seconds() + hub.settings.connect_timeout_s
-        self._pause = Pause.NONE
+        self._pause = 0
 
     @property
     def is_open(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.clock import Clock
 from gateway.ingest import topics as device_topics
@@ -29,6 +29,8 @@ from gateway.ports.ingest import Inbound, Intake
 if TYPE_CHECKING:
     from gateway.ingest.endpoint.connection import Connection
     from gateway.ingest.endpoint.line import Line
+
+_BUFFER_BYTES: Final = 131_072
 
 
 class _Own:
@@ -57,6 +59,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self.seconds = self._loop.time
         self.full = False
+        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._held: set[Flow] = set()
         self._own = _Own()
         self._wills: dict[str, tuple[float, Will, Principal]] = {}

@@ -114,7 +114,7 @@ class Line(Flow):
         return packet if self.outlet.fits(packet) else encode.ack(answer.kind, answer.packet_id, answer.reason)
 
     def _judge_window(self) -> None:
-        if self.unacknowledged <= self.hub.settings.receive_maximum // 2:
+        if self._pause and self.unacknowledged <= self.hub.settings.receive_maximum // 2:
             self.resume(Pause.WINDOW)
 
     # --- delivering --------------------------------------------------------------------------------------------------
