@@ -1,0 +1,387 @@
+"""SUBSCRIBE, UNSUBSCRIBE and what reaches a subscriber: sections 3.3, 3.8 to 3.11, 4.7."""
+
+import pytest
+
+
+async def _say(mqtt, broker, topic, payload=b"x", qos=0, version=4, **how):
+    peer = await broker.client(version, "talker")
+    await peer.send(mqtt.publish(topic, payload, qos, 1, version=version, **how))
+    if qos == 2:
+        await peer.expect(mqtt.ack(0x50, 1))
+        await peer.send(mqtt.ack(0x62, 1))
+        await peer.expect(mqtt.ack(0x70, 1))
+    elif qos:
+        await peer.expect(mqtt.ack(0x40, 1))
+    await peer.silence()
+    return peer
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("granted", [0, 1, 2])
+async def test_a_message_arrives_with_the_lower_of_both_qos(mqtt, version, qos, granted):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("a/+", granted, version)
+        await _say(mqtt, broker, "a/b", b"x", qos, version)
+        message = await sub.message()
+        assert (message.topic, message.payload, message.qos) == ("a/b", b"x", min(qos, granted))
+        assert (message.retain, message.dup) == (False, False)
+        assert bool(message.packet_id) == bool(message.qos)
+        if message.qos == 1:
+            await sub.send(mqtt.ack(0x40, message.packet_id))
+        elif message.qos == 2:
+            await sub.send(mqtt.ack(0x50, message.packet_id))
+            await sub.expect(mqtt.ack(0x62, message.packet_id))
+            await sub.send(mqtt.ack(0x70, message.packet_id))
+        await sub.silence()
+
+
+async def test_suback_has_a_code_for_each_filter_in_order(mqtt, version):
+    async with mqtt.serve(max_subscriptions=4) as broker:
+        peer = await broker.client(version)
+        filters = [("a", 0), ("b/#", 1), ("c/+", 2), ("bad#", 0), ("x/+y", 1), ("#/x", 1), ("", 0), ("d", 1), ("e", 0)]
+        await peer.send(mqtt.subscribe(*filters, version=version, packet_id=77))
+        first, body = await peer.read()
+        codes = body[3:] if version == 5 else body[2:]
+        assert (first, body[:2]) == (0x90, b"\x00\x4d")
+        bad, full = (0x8F, 0x97) if version == 5 else (0x80, 0x80)
+        assert list(codes) == [0, 1, 2, bad, bad, bad, bad, 1, full]
+
+
+async def test_shared_subscriptions_are_refused_by_name_in_mqtt_5(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5)
+        await peer.send(mqtt.subscribe(("$share/g/t", 1), version=5))
+        await peer.expect(b"\x90\x04\x00\x0a\x00\x9e")
+
+
+@pytest.mark.parametrize(
+    ("flaw", "reason"),
+    [("no filter", 0x82), ("qos 3", 0x81), ("no options", 0x81), ("reserved", 0x81), ("id 0", 0x82), ("utf-8", 0x81)],
+)
+async def test_a_malformed_subscribe_ends_the_connection(mqtt, version, flaw, reason):
+    raw = {
+        "no filter": mqtt.subscribe(version=version),
+        "qos 3": mqtt.subscribe(("a", 3), version=version),
+        "no options": mqtt.packet(0x82, b"\0\x01", b"\0" * (version == 5), b"\0\x01a"),
+        "reserved": mqtt.subscribe(("a", 0xC0), version=version),
+        "id 0": mqtt.subscribe(("a", 0), version=version, packet_id=0),
+        "utf-8": mqtt.subscribe((b"\xff", 0), version=version),
+    }[flaw]
+    async with mqtt.serve() as broker:
+        peer = await broker.client(version)
+        await peer.send(raw)
+        await peer.ended_with(reason)
+
+
+async def test_retain_handling_3_is_malformed(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5)
+        await peer.send(mqtt.subscribe(("a", 0x30), version=5))
+        await peer.ended_with(0x81)
+
+
+async def test_options_of_mqtt_5_are_reserved_in_311(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(4)
+        await peer.send(mqtt.subscribe(("a", 4)))
+        await peer.ended_with(0)
+
+
+async def test_a_malformed_unsubscribe_ends_the_connection(mqtt, version):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(version)
+        await peer.send(mqtt.unsubscribe(version=version))
+        await peer.ended_with(0x82)
+
+
+async def test_unsubscribing_is_always_answered_and_stops_delivery(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("a/b", 1, version)
+        await sub.send(mqtt.unsubscribe("a/b", "never", version=version))
+        await sub.expect(b"\xb0\x05\x00\x0b\x00\x00\x11" if version == 5 else b"\xb0\x02\x00\x0b")
+        await _say(mqtt, broker, "a/b", b"x", 1, version)
+        await sub.silence()
+
+
+async def test_filters_are_compared_character_by_character(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("a/b", 0, version)
+        await sub.send(mqtt.unsubscribe("a/+", "A/b", version=version))
+        await sub.read()
+        for topic in ("A/b", "a/b/", "/a/b", "a/b"):
+            await _say(mqtt, broker, topic, topic.encode(), 0, version)
+        assert (await sub.message()).topic == "a/b"
+        await sub.silence()
+
+
+async def test_a_new_subscription_replaces_the_old_one(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("t", 2, version)
+        await sub.send(mqtt.subscribe(("t", 0), version=version))
+        await sub.read()
+        await _say(mqtt, broker, "t", b"x", 1, version)
+        assert (await sub.message()).qos == 0
+        await sub.silence()
+
+
+async def test_overlapping_subscriptions_give_one_copy_at_the_highest_qos(mqtt, version):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(version, "sub")
+        await peer.send(mqtt.subscribe(("t/#", 0), ("t/+", 2), ("t/a", 1), version=version))
+        await peer.read()
+        await _say(mqtt, broker, "t/a", b"x", 2, version)
+        assert (await peer.message()).qos == 2
+        await peer.silence()
+
+
+async def test_wildcards_do_not_match_topics_of_the_server(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("#", 0, version)
+        peer = await broker.client(version, "talker")
+        await peer.send(mqtt.publish("$SYS/x", b"x", 1, 1, version=version), mqtt.publish("s", version=version))
+        assert (await sub.message()).topic == "s"
+        first, body = await peer.read()  # nobody but the server speaks there
+        assert first == 0x40 and (version == 4 or body[2] == 0x87)
+
+
+async def test_order_is_kept(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("t", 1, version)
+        peer = await broker.client(version)
+        await peer.send(*[mqtt.publish("t", b"%d" % n, n % 2, n, version=version) for n in range(1, 101)])
+        got = [await sub.message() for _ in range(100)]
+        assert [m.payload for m in got] == [b"%d" % n for n in range(1, 101)]
+        assert len({m.packet_id for m in got if m.qos}) == 50
+
+
+# --- retained ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_retained_message_greets_new_subscribers(mqtt, version):
+    async with mqtt.serve() as broker:
+        live = await broker.subscriber("r/+", 1, version, "live")
+        await _say(mqtt, broker, "r/a", b"first", 1, version, retain=True)
+        await _say(mqtt, broker, "r/a", b"second", 1, version, retain=True)
+        assert [(m.payload, m.retain) for m in [await live.message(), await live.message()]] == [
+            (b"first", False),
+            (b"second", False),
+        ]
+        for topic_filter in ("r/a", "r/+", "r/#", "#", "+/a"):
+            late = await broker.client(version, topic_filter)
+            await late.send(mqtt.subscribe((topic_filter, 1), version=version))
+            assert (await late.read())[0] == 0x90
+            message = await late.message()
+            assert (message.topic, message.payload, message.retain, message.qos) == ("r/a", b"second", True, 1)
+            await late.silence()
+
+
+async def test_an_empty_payload_clears_the_retained_message(mqtt, version):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "r", b"x", 0, version, retain=True)
+        assert broker.endpoint.retained == 1
+        live = await broker.subscriber("r", 0, version)
+        assert (await live.message()).retain
+        await _say(mqtt, broker, "r", b"", 0, version, retain=True)
+        assert (await live.message()).payload == b""
+        assert broker.endpoint.retained == 0
+        late = await broker.subscriber("r", 0, version, "late")
+        await late.silence()
+        assert (await broker.store.load()).retained == ()
+
+
+async def test_a_message_without_retain_leaves_the_retained_one_alone(mqtt, version):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "r", b"kept", 1, version, retain=True)
+        await _say(mqtt, broker, "r", b"passing", 1, version)
+        late = await broker.subscriber("r", 1, version)
+        assert (await late.message()).payload == b"kept"
+        await late.silence()
+
+
+async def test_subscribing_again_sends_retained_messages_again(mqtt, version):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "r", b"x", 0, version, retain=True)
+        sub = await broker.subscriber("r", 0, version)
+        assert (await sub.message()).retain
+        await sub.send(mqtt.subscribe(("r", 0), version=version))
+        await sub.read()
+        assert (await sub.message()).retain
+
+
+@pytest.mark.parametrize(("handling", "first", "again"), [(0, True, True), (1, True, False), (2, False, False)])
+async def test_retain_handling_is_as_asked_for(mqtt, handling, first, again):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "r", b"x", 0, 5, retain=True)
+        sub = await broker.client(5, "sub")
+        for expected in (first, again):
+            await sub.send(mqtt.subscribe(("r", handling << 4), version=5))
+            await sub.read()
+            if expected:
+                assert (await sub.message()).payload == b"x"
+            await sub.silence()
+
+
+async def test_retain_as_published_keeps_the_flag(mqtt):
+    async with mqtt.serve() as broker:
+        keeps = await broker.subscriber("r", 0x08, 5, "keeps")
+        clears = await broker.subscriber("r", 0, 5, "clears")
+        await _say(mqtt, broker, "r", b"x", 0, 5, retain=True)
+        await _say(mqtt, broker, "r", b"y", 0, 5)
+        assert [(await keeps.message()).retain for _ in range(2)] == [True, False]
+        assert [(await clears.message()).retain for _ in range(2)] == [False, False]
+
+
+async def test_retained_messages_survive_a_restart(mqtt, version):
+    store = mqtt.AwayStore()
+    async with mqtt.serve(store=store) as broker:
+        await _say(mqtt, broker, "r/1", b"x", 1, version, retain=True)
+        await _say(mqtt, broker, "r/2", b"y", 1, version, retain=True)
+        await _say(mqtt, broker, "r/2", b"", 1, version, retain=True)
+    async with mqtt.serve(store=store) as broker:
+        sub = await broker.subscriber("r/#", 1, version)
+        assert (await sub.message()).payload == b"x"
+        await sub.silence()
+
+
+# --- MQTT 5 -----------------------------------------------------------------------------------------------------------
+
+
+async def test_no_local_keeps_own_messages_away(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5, "me")
+        await peer.send(mqtt.subscribe(("t", 0x04), version=5))
+        await peer.read()
+        await peer.send(mqtt.publish("t", version=5))
+        await peer.silence()
+        await _say(mqtt, broker, "t", b"theirs", 0, 5)
+        assert (await peer.message()).payload == b"theirs"
+
+
+async def test_subscription_identifiers_come_with_the_message(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub")
+        await sub.send(mqtt.subscribe(("t/#", 0), version=5, properties=b"\x0b\x05"))
+        await sub.read()
+        await sub.send(mqtt.subscribe(("t/a", 0), version=5, properties=b"\x0b\x80\x01"))
+        await sub.read()
+        await _say(mqtt, broker, "t/a", b"x", 0, 5)
+        assert sorted((await sub.message()).properties.replace(b"\x0b", b"|").split(b"|")) == [
+            b"",
+            b"\x05",
+            b"\x80\x01",
+        ]
+        await _say(mqtt, broker, "t/b", b"x", 0, 5)
+        assert (await sub.message()).properties == b"\x0b\x05"
+        await sub.send(mqtt.subscribe(("t/#", 0), version=5))  # replaced without one
+        await sub.read()
+        await _say(mqtt, broker, "t/b", b"x", 0, 5)
+        assert (await sub.message()).properties == b""
+        await sub.send(mqtt.subscribe(("t", 0), version=5, properties=b"\x0b\x00"))
+        await sub.ended_with(0x82)
+
+
+async def test_properties_of_a_message_are_passed_on_unaltered(mqtt):
+    raw = (
+        b"\x01\x01\x03\x00\x04json\x08\x00\x03a/b\x09\x00\x02\x00\xff"
+        b"\x26\x00\x01k\x00\x01v\x26\x00\x01k\x00\x01w\x26\x00\x01a\x00\x00"
+    )
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("t", 0, 5)
+        old = await broker.subscriber("t", 0, 4, "old")
+        await _say(mqtt, broker, "t", b"x", 0, 5, properties=raw, retain=True)
+        assert (await sub.message()).properties == raw
+        assert (await old.message()).payload == b"x"
+        late = await broker.subscriber("t", 0, 5, "late")
+        assert (await late.message()).properties == raw
+
+
+async def test_a_message_expires_and_says_how_long_it_has_left(mqtt):
+    async with mqtt.serve() as broker:
+        how = {"clean": False, "expiry": 1000}
+        sub = await broker.client(5, "sub", **how)
+        await sub.send(mqtt.subscribe(("t", 1), version=5))
+        await sub.read()
+        await sub.close()
+        await broker.until(lambda: broker.endpoint.connections == 0)
+        await _say(mqtt, broker, "t", b"short", 1, 5, properties=b"\x02\x00\x00\x00\x0a")
+        await _say(mqtt, broker, "t", b"long", 1, 5, properties=b"\x02\x00\x00\x00\x64", retain=True)
+        broker.clock.move(40)
+        sub = await broker.client(5, "sub", **how)
+        message = await sub.message()
+        assert (message.payload, message.properties) == (b"long", b"\x02\x00\x00\x00\x3c")
+        await sub.silence()
+        late = await broker.subscriber("t", 0, 5, "late")
+        assert (await late.message()).properties == b"\x02\x00\x00\x00\x3c"
+        broker.clock.move(60)
+        later = await broker.subscriber("t", 0, 5, "later")
+        await later.silence()
+        assert broker.endpoint.counters.dropped["expired_or_too_large"] == 1
+
+
+async def test_a_message_larger_than_the_client_accepts_is_not_sent(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub", properties=b"\x27\x00\x00\x00\x14")
+        await sub.send(mqtt.subscribe(("t", 1), version=5))
+        await sub.read()
+        await _say(mqtt, broker, "t", b"x" * 30, 1, 5)
+        await _say(mqtt, broker, "t", b"y" * 11, 1, 5)
+        assert (await sub.message()).payload == b"y" * 11
+        await sub.silence()
+
+
+async def test_no_more_messages_are_in_flight_than_the_client_accepts(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub", properties=b"\x21\x00\x02")
+        await sub.send(mqtt.subscribe(("t", 2), version=5))
+        await sub.read()
+        peer = await broker.client(5)
+        await peer.send(*[mqtt.publish("t", b"%d" % n, 1 + n % 2, n, version=5) for n in (1, 2, 3, 4)])
+        first, second = await sub.message(), await sub.message()
+        await sub.silence()
+        await sub.send(mqtt.ack(0x50, first.packet_id))
+        await sub.expect(mqtt.ack(0x62, first.packet_id))
+        await sub.silence()  # released, but not completed
+        await sub.send(mqtt.ack(0x70, first.packet_id))
+        assert (await sub.message()).payload == b"3"
+        await sub.silence()
+        await sub.send(mqtt.ack(0x40, second.packet_id))
+        assert (await sub.message()).payload == b"4"
+
+
+async def test_topics_are_aliased_as_far_as_the_client_allows(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub", properties=b"\x22\x00\x01")
+        await sub.send(mqtt.subscribe(("#", 0), version=5))
+        await sub.read()
+        peer = await broker.client(5)
+        await peer.send(*[mqtt.publish(t, version=5) for t in ("a", "b", "a", "b")])
+        got = [await sub.message() for _ in range(4)]
+        assert [(m.topic, m.properties) for m in got] == [
+            ("a", b"\x23\x00\x01"),
+            ("b", b""),
+            ("", b"\x23\x00\x01"),
+            ("b", b""),
+        ]
+
+
+async def test_a_client_that_allows_no_alias_gets_none(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("#", 0, version)
+        await _say(mqtt, broker, "t", b"x", 0, version)
+        message = await sub.message()
+        assert (message.topic, message.properties) == ("t", b"")
+
+
+async def test_reason_strings_are_left_out_where_they_are_not_wanted_or_do_not_fit(mqtt):
+    async with mqtt.serve() as broker:
+        wants = await broker.client(5, "wants")
+        no = await broker.client(5, "no", properties=b"\x17\x00")
+        small = await broker.client(5, "small", properties=b"\x27\x00\x00\x00\x10")
+        for peer in (wants, no, small):
+            await peer.send(mqtt.publish("$x", b"x", 1, 1, version=5))
+        first, body = await wants.read()
+        assert first == 0x40 and body[2] == 0x87 and b"\x1f" in body
+        await no.expect(b"\x40\x03\x00\x01\x87")
+        await small.expect(b"\x40\x03\x00\x01\x87")
+        await small.send(b"\x00\x00")
+        assert await small.closed() == b"\xe0\x02\x82\x00"
