@@ -128,4 +128,6 @@ def parse_rules(text: str, where: str, catalogue: Catalogue) -> RuleSet:
 
 def load_default_rules(catalogue: Catalogue) -> RuleSet:
     """The shipped rules."""
-    return parse_rules((files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), "default_rules.toml", catalogue)
+    return parse_rules(
+        (files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), "default_rules.toml", catalogue
+    )

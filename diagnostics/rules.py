@@ -56,7 +56,9 @@ def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
     sign = 1.0 if direction == "above" else -1.0
     for before, after in zip(steps, steps[1:], strict=False):
         if after.severity <= before.severity or sign * after.limit <= sign * before.limit:
-            raise ValueError(f"steps: a worse severity needs a limit further {direction}; order them from mild to severe")
+            raise ValueError(
+                f"steps: a worse severity needs a limit further {direction}; order them from mild to severe"
+            )
     for step in steps:
         if step.clear is not None and sign * step.clear > sign * step.limit:
             raise ValueError(f"steps: clear {step.clear:g} must not lie {direction} its limit {step.limit:g}")
@@ -291,7 +293,9 @@ AnyRule = Annotated[
 Rule = Level | Count | StateIs | Forecast | Baseline | Peer | Frozen | Silence | Signature
 
 
-def severity_of(measure: float, steps: tuple[Step, ...], direction: Direction, current: Severity | None) -> Severity | None:
+def severity_of(
+    measure: float, steps: tuple[Step, ...], direction: Direction, current: Severity | None
+) -> Severity | None:
     """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear level."""
     sign = 1.0 if direction == "above" else -1.0
     demanded = None

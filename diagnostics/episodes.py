@@ -1,0 +1,224 @@
+"""The life of an episode (one rule on one device): quiet, pending, firing, recovering. A table and one function of time.
+
+Hysteresis comes from the rule's steps, time from its `for_s` and `clear_for_s`. Flapping (more than half of the last 20
+changes of verdict) lengthens recovery, so that one trouble stays one episode. Missing data never moves an episode.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from diagnostics.changes import Severity
+from diagnostics.rules import Rule, severity_of
+
+
+class Phase(IntEnum):
+    """Where an episode is. Suppressed, flapping and stale are flags beside it, not phases."""
+
+    QUIET = 0
+    PENDING = 1  # bad, not yet for long enough
+    FIRING = 2
+    RECOVERING = 3  # good, not yet for long enough
+
+
+class Sight(IntEnum):
+    """What a fresh report shows of the rule's measure."""
+
+    BAD = 0
+    GOOD = 1
+    LASTING = 2  # bad for long enough
+    PROVEN = 3  # good for long enough
+    REFUTED = 4  # late data: it never was
+
+
+TRANSITIONS: dict[tuple[Phase, Sight], Phase] = {
+    (Phase.QUIET, Sight.BAD): Phase.PENDING,
+    (Phase.PENDING, Sight.GOOD): Phase.QUIET,
+    (Phase.PENDING, Sight.LASTING): Phase.FIRING,
+    (Phase.FIRING, Sight.GOOD): Phase.RECOVERING,
+    (Phase.FIRING, Sight.REFUTED): Phase.QUIET,
+    (Phase.RECOVERING, Sight.BAD): Phase.FIRING,
+    (Phase.RECOVERING, Sight.PROVEN): Phase.QUIET,
+    (Phase.RECOVERING, Sight.REFUTED): Phase.QUIET,
+}
+
+KEPT_SAMPLES = 32
+STATES_OF_FLAPPING = 21
+FLAPPING_ABOVE = 0.5
+FLAPPING_UNTIL = 0.25
+HOLD_FIRST_S = 900.0
+HOLD_GROWTH = 1.5
+HOLD_LONGEST_S = 3600.0
+_MASK = (1 << STATES_OF_FLAPPING) - 1
+
+
+class Outcome(IntEnum):
+    """What one fresh value did to an episode."""
+
+    NOTHING = 0
+    OPENED = 1
+    RAISED = 2
+    LOWERED = 3
+    RECOVERED = 4
+
+
+@dataclass(slots=True, eq=False)
+class Episode:
+    """Invariant: `severity` is None exactly while quiet or pending. Times are effective; `samples` are (time, measure).
+
+    `good_before`: the last time known to be good before the trouble began. `verdicts`: the last 21 as bits, 1 = bad.
+    """
+
+    good_before: float
+    phase: Phase = Phase.QUIET
+    severity: Severity | None = None
+    wanted: Severity | None = None  # what the newest values ask for
+    wanted_since: float = 0.0
+    since: float = 0.0
+    fired_at: float = 0.0
+    good_since: float = 0.0
+    last_at: float = 0.0
+    bad_count: int = 0
+    good_count: int = 0
+    verdicts: int = 0
+    flapping: bool = False
+    hold_s: float = 0.0
+    samples: list[tuple[float, float]] = field(default_factory=list)
+
+    def move(self, sight: Sight) -> None:
+        """Follow the table. KeyError would be a defect: callers only offer what the phase allows."""
+        self.phase = TRANSITIONS[self.phase, sight]
+
+    @property
+    def forgettable(self) -> bool:
+        """Quiet, and quiet for so long that flapping is out of question."""
+        return self.phase is Phase.QUIET and self.verdicts == 0
+
+
+def _note(episode: Episode, at: float, measure: float, *, bad: bool) -> None:
+    episode.last_at = at
+    samples = episode.samples
+    samples.append((at, measure))
+    if len(samples) > KEPT_SAMPLES:
+        del samples[KEPT_SAMPLES // 2]  # the onset and the newest are what evidence needs
+    episode.verdicts = (episode.verdicts << 1 | bad) & _MASK
+    turns = ((episode.verdicts ^ episode.verdicts >> 1) & (_MASK >> 1)).bit_count() / (STATES_OF_FLAPPING - 1)
+    if turns > FLAPPING_ABOVE:
+        episode.flapping = True
+        episode.hold_s = episode.hold_s or HOLD_FIRST_S
+    elif turns < FLAPPING_UNTIL:
+        episode.flapping = False
+        episode.hold_s = 0.0
+
+
+def advance(episode: Episode, rule: Rule, at: float, measure: float) -> Outcome:
+    """Let one fresh value work on an episode. Cost: constant."""
+    held = episode.severity if episode.severity is not None else episode.wanted
+    demanded = severity_of(measure, rule.steps, rule.direction, held)
+    _note(episode, at, measure, bad=demanded is not None)
+    if demanded is None:
+        return _good(episode, rule, at)
+    if episode.phase is Phase.QUIET:
+        episode.samples = episode.samples[-1:]
+        episode.since = at
+        episode.bad_count = 0
+        episode.move(Sight.BAD)
+    if episode.phase is Phase.PENDING:
+        return _pending(episode, rule, at, measure, demanded)
+    if episode.phase is Phase.RECOVERING:
+        if episode.flapping:
+            episode.hold_s = min(HOLD_LONGEST_S, episode.hold_s * HOLD_GROWTH)
+        episode.move(Sight.BAD)
+    return _firing(episode, rule, at, demanded)
+
+
+def _pending(episode: Episode, rule: Rule, at: float, measure: float, demanded: Severity) -> Outcome:
+    strictly = severity_of(measure, rule.steps, rule.direction, None)
+    episode.wanted = demanded
+    if strictly is None:  # between clear and limit: neither counts nor ends it
+        return Outcome.NOTHING
+    episode.bad_count += 1
+    if episode.bad_count < rule.min_samples or at - episode.since < rule.for_s:
+        return Outcome.NOTHING
+    episode.move(Sight.LASTING)
+    episode.severity = episode.wanted = strictly
+    episode.wanted_since = episode.fired_at = at
+    return Outcome.OPENED
+
+
+def _firing(episode: Episode, rule: Rule, at: float, demanded: Severity) -> Outcome:
+    assert episode.severity is not None
+    if demanded != episode.wanted:
+        episode.wanted, episode.wanted_since = demanded, at
+    if demanded == episode.severity:
+        return Outcome.NOTHING
+    raising = demanded > episode.severity
+    if at - episode.wanted_since < (rule.for_s if raising else rule.clear_for_s):
+        return Outcome.NOTHING
+    episode.severity = demanded
+    return Outcome.RAISED if raising else Outcome.LOWERED
+
+
+def _good(episode: Episode, rule: Rule, at: float) -> Outcome:
+    if episode.phase is Phase.PENDING:
+        episode.move(Sight.GOOD)
+    if episode.phase is Phase.QUIET:
+        episode.good_before, episode.wanted = at, None
+        return Outcome.NOTHING
+    if episode.phase is Phase.FIRING:
+        episode.move(Sight.GOOD)
+        episode.good_since, episode.good_count = at, 0
+        episode.wanted, episode.wanted_since = episode.severity, at
+    episode.good_count += 1
+    if episode.good_count < rule.clear_samples or at - episode.good_since < max(rule.clear_for_s, episode.hold_s):
+        return Outcome.NOTHING
+    episode.move(Sight.PROVEN)
+    episode.good_before, episode.severity, episode.wanted = at, None, None
+    return Outcome.RECOVERED
+
+
+class Revision(IntEnum):
+    """What a late value did to an episode."""
+
+    NOTHING = 0
+    OPENED = 1  # the hole it fills was the missing proof
+    AMENDED = 2  # its beginning moved
+    WITHDRAWN = 3  # it never was
+
+
+def reconsider(episode: Episode, rule: Rule, at: float, measure: float) -> Revision:
+    """Put a late value where it belongs and judge the window again, as if it had come in time.
+
+    Only values after the last known good one and not after the newest change anything.
+    """
+    if episode.phase is Phase.QUIET or not episode.good_before < at <= episode.last_at:
+        return Revision.NOTHING
+    samples = sorted([*episode.samples, (at, measure)])
+    again = Episode(good_before=episode.good_before)
+    firings: list[float] = []
+    for moment, value in samples:
+        if advance(again, rule, moment, value) is Outcome.OPENED:
+            firings.append(again.since)
+    fired = episode.severity is not None
+    episode.samples = samples[:KEPT_SAMPLES]
+    if fired and not firings:
+        episode.move(Sight.REFUTED)
+        episode.severity = None
+        episode.wanted, episode.verdicts = again.wanted, 0
+        if again.phase is Phase.PENDING:
+            episode.move(Sight.BAD)
+            episode.since, episode.bad_count = again.since, again.bad_count
+        return Revision.WITHDRAWN
+    if fired:
+        moved = firings[-1] != episode.since
+        episode.since = firings[-1]
+        return Revision.AMENDED if moved else Revision.NOTHING
+    episode.since, episode.bad_count, episode.wanted = again.since, again.bad_count, again.wanted
+    if not firings or again.phase is not Phase.FIRING:
+        if again.phase is Phase.QUIET:
+            episode.move(Sight.GOOD)
+            episode.good_before = again.good_before
+        return Revision.NOTHING
+    episode.move(Sight.LASTING)
+    episode.severity, episode.wanted, episode.wanted_since = again.severity, again.wanted, again.wanted_since
+    episode.fired_at = again.fired_at
+    return Revision.OPENED

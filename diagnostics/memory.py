@@ -1,0 +1,226 @@
+"""What is remembered of one device between reports: order, clock, last values, episodes, downsampled past. Exact on disk.
+
+A device that never reported has none of this. Parts that only trouble needs are made when trouble comes (None until then).
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from diagnostics.arrival import DeviceClock, Sequence
+from diagnostics.changes import Severity
+from diagnostics.baseline import Stream
+from diagnostics.engine import Plan, Shape
+from diagnostics.episodes import Episode, Phase
+from diagnostics.places import Site
+from diagnostics.topology import Device
+from diagnostics.tracks import Block
+
+VERSION = 1
+KEPT_RECENT = 4
+KEPT_OLDER = 256
+
+
+@dataclass(slots=True, eq=False)
+class OpenFault:
+    """One fault class that is open on a device: which rules hold it, and whether the world was told.
+
+    `held` names why it was not announced ("" = announced): maintenance, expected, site, storm.
+    """
+
+    severity: Severity
+    since: float
+    rules: dict[str, Severity] = field(default_factory=dict)
+    held: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Recent:
+    """The newest values of one shape, and when its next hourly sample is due (effective time)."""
+
+    at: float
+    values: array[float]
+    due: float
+
+
+@dataclass(slots=True, eq=False)
+class SignatureProgress:
+    """For each sign of a signature: when its chain began and when it came last; when all signs were complete."""
+
+    began: list[float | None]
+    came: list[float | None]
+    complete: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Peering:
+    """What a device contributes to its peers: rule -> value, under the group it joined."""
+
+    group: str
+    value: float
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """Invariant: `active` holds an episode for every rule that is not plainly quiet. Times are effective unless named."""
+
+    device: Device
+    plan: Plan
+    site: Site
+    order: Sequence = field(default_factory=Sequence)
+    clock: DeviceClock = field(default_factory=DeviceClock)
+    received_at: float = 0.0  # gateway time of the newest message in order
+    effective_at: float = 0.0
+    gap_s: float = 0.0  # usual time between reports, gateway time
+    booted_at: float = 0.0
+    firmware: str = ""
+    suspect: bool = False
+    silent_since: float = 0.0  # 0 = not silent
+    expected_until: float = 0.0
+    expected_boots: int = 0
+    impossible: int = 0  # values dropped since registration
+    states: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] | None = None  # the states of the newest report as they came
+    recent: dict[Shape, Recent] = field(default_factory=dict)
+    older: dict[str, tuple[float, float]] | None = None
+    active: dict[str, Episode] = field(default_factory=dict)
+    faults: dict[str, OpenFault] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    windows: dict[str, list[tuple[float, float]]] | None = None  # averages and counts
+    bases: dict[str, float] | None = None  # last values of counters
+    signs: dict[str, SignatureProgress] | None = None
+    reaches: dict[str, tuple[float, float, float]] | None = None  # fault class -> dates
+    peers: dict[str, Peering] | None = None
+    stuck_values: array[float] | None = None
+    stuck_runs: array[int] | None = None
+    stuck_at: float = 0.0
+    streams: dict[str, Stream] | None = None  # baselines
+
+    def latest(self, metric: str) -> tuple[float, float] | None:
+        """(effective time, value) of a metric's newest sample."""
+        best = self.older.get(metric) if self.older is not None else None
+        for shape, recent in self.recent.items():
+            if metric in shape.names and (best is None or recent.at >= best[0]):
+                value = recent.values[shape.names.index(metric)]
+                if value == value:  # noqa: PLR0124 - dropped values are kept as NaN
+                    best = (recent.at, value)
+        return best
+
+    def everything(self) -> dict[str, tuple[float, float]]:
+        """Every metric's newest sample."""
+        found = dict(self.older or {})
+        for shape, recent in self.recent.items():
+            for name, value in zip(shape.names, recent.values, strict=True):
+                if value == value and (name not in found or recent.at >= found[name][0]):  # noqa: PLR0124
+                    found[name] = (recent.at, value)
+        return found
+
+    def keep(self, shape: Shape, recent: Recent) -> None:
+        """Remember the values of a new shape; the stalest shape's values move to `older` (bounded)."""
+        if len(self.recent) >= KEPT_RECENT:
+            stalest = min(self.recent, key=lambda known: self.recent[known].at)
+            gone = self.recent.pop(stalest)
+            self.older = self.older if self.older is not None else {}
+            for name, value in zip(stalest.names, gone.values, strict=True):
+                if value == value and (name in self.older or len(self.older) < KEPT_OLDER):  # noqa: PLR0124
+                    self.older[name] = (gone.at, value)
+        self.recent[shape] = recent
+
+
+def remember(device: Device, plan: Plan, site: Site) -> Memory:
+    """An empty memory of a device that reports for the first time."""
+    return Memory(device, plan, site, blocks=[Block(tracks) for tracks in plan.blocks])
+
+
+_PLAIN = (
+    "received_at", "effective_at", "gap_s", "booted_at", "firmware", "suspect", "silent_since", "expected_until",
+    "expected_boots", "impossible", "states", "said", "older", "windows", "bases", "reaches", "stuck_at",
+)  # fmt: skip
+
+
+def _tuple_of_tuples(rows: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((low, high) for low, high in rows)
+
+
+def _export_slots(part: Any) -> list[Any]:
+    return [getattr(part, slot.name) for slot in fields(part)]
+
+
+def dump(memory: Memory) -> bytes:
+    """The memory as JSON, exact to the last bit (floats keep their shortest exact form)."""
+    kept: dict[str, Any] = {name: getattr(memory, name) for name in _PLAIN}
+    kept["v"] = VERSION
+    kept["order"] = _export_slots(memory.order)
+    kept["clock"] = _export_slots(memory.clock)
+    kept["recent"] = [
+        [shape.names, new.at, new.values.tobytes().hex(), new.due] for shape, new in memory.recent.items()
+    ]
+    kept["active"] = {name: _export_slots(episode) for name, episode in memory.active.items()}
+    kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
+    kept["blocks"] = [block.export() for block in memory.blocks]
+    kept["signs"] = {name: _export_slots(part) for name, part in (memory.signs or {}).items()}
+    kept["peers"] = {name: _export_slots(part) for name, part in (memory.peers or {}).items()}
+    if memory.stuck_values is not None and memory.stuck_runs is not None:
+        kept["stuck"] = [memory.plan.watched, memory.stuck_values.tobytes().hex(), memory.stuck_runs.tolist()]
+    kept["streams"] = {name: stream.dump().hex() for name, stream in (memory.streams or {}).items()}
+    return json.dumps(kept, separators=(",", ":")).encode()
+
+
+def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
+    """Take back what `dump` gave. Episodes of rules that are gone, or are other rules now, are left out.
+
+    ValueError in one line for bytes that are no memory of this version.
+    """
+    try:
+        kept = json.loads(data)
+    except ValueError:
+        raise ValueError(
+            f"memory of device '{device.device_id}' is not readable: restore an older checkpoint"
+        ) from None
+    if not isinstance(kept, dict) or kept.get("v") != VERSION:
+        raise ValueError(f"memory of device '{device.device_id}' was written by another version of the software")
+    memory = remember(device, plan, site)
+    for name in _PLAIN:
+        setattr(memory, name, kept[name])
+    boot, seq, holes, past, captured_at, odd = kept["order"]
+    past_rows = tuple((old_boot, last, _tuple_of_tuples(gaps)) for old_boot, last, gaps in past)
+    memory.order = Sequence(boot, seq, _tuple_of_tuples(holes), past_rows, captured_at, odd)
+    memory.clock = DeviceClock(*kept["clock"])
+    if memory.older is not None:
+        memory.older = {name: (at, value) for name, (at, value) in memory.older.items()}
+    if memory.windows is not None:
+        memory.windows = {name: [(at, value) for at, value in rows] for name, rows in memory.windows.items()}
+    if memory.reaches is not None:
+        memory.reaches = {name: (first, middle, last) for name, (first, middle, last) in memory.reaches.items()}
+    for names, at, values, due in kept["recent"]:
+        key = tuple(names)
+        shape = plan.shapes.get(key) or plan.shape(key)
+        memory.recent[shape] = Recent(at, array("d", bytes.fromhex(values)), due)
+    for name, slots in kept["active"].items():
+        if name in plan.rules:
+            memory.active[name] = _episode(slots)
+    for name, (severity, since, rules, held) in kept["faults"].items():
+        held_by = {rule: Severity(word) for rule, word in rules.items() if rule in plan.rules}
+        memory.faults[name] = OpenFault(Severity(severity), since, held_by, held)
+    for block, part in zip(memory.blocks, kept["blocks"], strict=False):
+        block.load(part)
+    memory.signs = {name: SignatureProgress(*part) for name, part in kept["signs"].items()} or None
+    memory.peers = {name: Peering(*part) for name, part in kept["peers"].items()} or None
+    if "stuck" in kept and tuple(kept["stuck"][0]) == plan.watched:
+        memory.stuck_values = array("d", bytes.fromhex(kept["stuck"][1]))
+        memory.stuck_runs = array("H", kept["stuck"][2])
+    return memory
+
+
+def _episode(slots: list[Any]) -> Episode:
+    good_before, phase, severity, wanted, *plain, samples = slots
+    episode = Episode(good_before, Phase(phase), _maybe(severity), _maybe(wanted), *plain)
+    episode.samples = [(at, value) for at, value in samples]
+    return episode
+
+
+def _maybe(number: int | None) -> Severity | None:
+    return None if number is None else Severity(number)

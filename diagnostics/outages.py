@@ -1,0 +1,348 @@
+"""Silence and what it means: one device, a parent with its children, a whole site, or ourselves. Driven by time alone.
+
+A device that is silent past its timeout is judged at once when its surroundings are alive; while they too are overdue it is
+held until their own timeouts have told. Cost: a device costs one look per timeout, whatever the size of the fleet.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
+from diagnostics.episodes import Episode, advance
+from diagnostics.ingest_rate import IngestRate
+from diagnostics.judging import Finding
+from diagnostics.memory import Memory
+from diagnostics.openings import OUTAGE, UNDECIDED, Openings
+from diagnostics.peers import PeerGroups
+from diagnostics.places import Outage, Site
+from diagnostics.sites import OVERDUE, ancestors, is_outage, overdue, taken_together, tell
+
+LONGEST_HOLD_S = 1800.0
+PROVE_S = 120.0
+MAINTENANCE_S = 7200.0
+BLIND_CLASS = "F40"
+BLIND_RULE = "blindness@1"
+BLIND_SITES = 3
+BLIND_SHARE = 0.8
+TICK_GAP_S = 300.0
+SEEN_AGAIN_S = 60.0
+
+
+class Wheel:
+    """Who is to be looked at when: one entry a device, in buckets of a second. No entry is ever searched for."""
+
+    def __init__(self, now: float) -> None:
+        self._next = int(now)
+        self._buckets: dict[int, list[str]] = {}
+
+    def watch(self, device_id: str, at: float) -> None:
+        """Look at a device at a time (or at the next opportunity, if that has passed)."""
+        bucket = max(self._next, int(at) + 1)
+        self._buckets.setdefault(bucket, []).append(device_id)
+
+    def due(self, now: float) -> list[str]:
+        """Everybody whose time has come, in order of their ids."""
+        last = int(now)
+        if last - self._next > len(self._buckets):
+            buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
+        else:
+            buckets = range(self._next, last + 1)
+        found = [device_id for bucket in buckets for device_id in self._buckets.pop(bucket, ())]
+        self._next = max(self._next, last + 1)
+        return sorted(found)
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """What time may change about outages, beside the memories and sites."""
+
+    grace_from: float = 0.0  # silence before this proves nothing
+    ticked_at: float = 0.0
+    usual_tick_s: float = 0.0
+    blind_since: float = 0.0  # 0 = we see
+    blind_by_order: bool = False
+
+
+class Outages:
+    """Judges silence. Shares the fleet's memories, sites, peers and openings."""
+
+    def __init__(
+        self,
+        now: float,
+        memories: Mapping[str, Memory],
+        sites: Mapping[str, Site],
+        openings: Openings,
+        peers: PeerGroups,
+    ) -> None:
+        self.wheel = Wheel(now)
+        self.rate = IngestRate()
+        self.watch = Watch(grace_from=now)
+        self._memories, self._sites = memories, sites
+        self._openings, self._peers = openings, peers
+        self.restless: dict[str, None] = {}  # sites where time alone may change something
+        self._later = Wheel(now)  # silent devices that may become a worse case
+        self._later_at: dict[str, float] = {}
+        self.touched: Callable[[str], None] = lambda _: None
+
+    def deadline(self, memory: Memory) -> float:
+        """When silence becomes a verdict, gateway time."""
+        patience = self._patience(memory)
+        if memory.states.get("maintenance") == "on":
+            patience += MAINTENANCE_S
+        return max(max(memory.received_at, self.watch.grace_from) + patience, memory.expected_until)
+
+    def tick(self, now: float) -> list[Change]:
+        """Let time pass."""
+        watch = self.watch
+        changes: list[Change] = []
+        self._mind_the_gap(now)
+        self.rate.roll(now, learn=not watch.blind_since)
+        due = [memory for device_id in self.wheel.due(now) if (memory := self._memories.get(device_id)) is not None]
+        if watch.blind_since:
+            changes += self._see_again(now)
+        silent = []
+        for memory in due:
+            at = self.deadline(memory)
+            if memory.silent_since:
+                continue  # wake() watches it again
+            if at > now or watch.blind_since:
+                self.wheel.watch(memory.device.device_id, max(at, now + 1.0))
+            else:
+                silent.append(memory)
+        if silent and (blind := self._blind(silent[0], now)) is not None:
+            changes.append(blind)
+            for memory in silent:
+                self.wheel.watch(memory.device.device_id, now + SEEN_AGAIN_S)
+            return changes
+        for memory in silent:
+            self._fall_silent(memory, now, changes)
+        if not watch.blind_since:
+            for device_id in self._later.due(now):
+                self._still_silent(device_id, now, changes)
+            for site_id in sorted(self.restless):
+                self._decide(self._sites[site_id], now, changes)
+        return changes
+
+    def _mind_the_gap(self, now: float) -> None:
+        """A long time without ticks: we were not there, so nothing is known of it."""
+        watch = self.watch
+        passed = now - watch.ticked_at
+        if watch.ticked_at and passed > max(TICK_GAP_S, 5.0 * watch.usual_tick_s):
+            watch.grace_from = now
+        elif watch.ticked_at:
+            watch.usual_tick_s += 0.2 * (passed - watch.usual_tick_s)
+        watch.ticked_at = now
+
+    # --- ourselves ----------------------------------------------------------------------------------------------------
+    def _blind(self, first: Memory, now: float) -> Change | None:
+        """Whether silence is everybody's: then it is ours."""
+        start = first.received_at + OVERDUE * first.gap_s
+        if not self.rate.far_too_few(start, now):
+            return None
+        speaking = [site for site in self._sites.values() if site.spoke]
+        unheard = sum(site.heard_at < start for site in speaking)
+        if len(speaking) < BLIND_SITES or unheard < BLIND_SHARE * len(speaking):
+            return None
+        return self.go_blind(now, since=start, by_order=False)
+
+    def go_blind(self, now: float, since: float, *, by_order: bool) -> Change | None:
+        """We no longer hear: freeze verdicts of silence, raise one incident. None if that is known already."""
+        self.watch.blind_by_order = self.watch.blind_by_order or by_order
+        if self.watch.blind_since:
+            return None
+        self.watch.blind_since = since
+        return self._tell_blind(ChangeKind.OPENED, now)
+
+    def see(self, now: float) -> Change | None:
+        """We hear again; everybody gets a full timeout from now."""
+        if not self.watch.blind_since:
+            return None
+        told = self._tell_blind(ChangeKind.RECOVERED, now)
+        self.watch.blind_since, self.watch.blind_by_order = 0.0, False
+        self.watch.grace_from = now
+        return told
+
+    def _see_again(self, now: float) -> list[Change]:
+        if self.watch.blind_by_order or not self.rate.enough_again(now - SEEN_AGAIN_S, now):
+            return []
+        speaking = [site for site in self._sites.values() if site.spoke]
+        if sum(site.heard_at >= now - SEEN_AGAIN_S for site in speaking) < (1 - BLIND_SHARE) * len(speaking):
+            return []
+        told = self.see(now)
+        return [told] if told is not None else []
+
+    def _tell_blind(self, kind: ChangeKind, now: float) -> Change:
+        since = self.watch.blind_since
+        why = Evidence("ingest", float(self.rate.heard_since(since)), None, self.rate.expected_since(since, now), since)
+        return Change(kind, Scope.GATEWAY, "gateway", BLIND_CLASS, BLIND_RULE, Severity.CRITICAL, now, now, why)
+
+    # --- devices and sites --------------------------------------------------------------------------------------------
+    def _silence(self, memory: Memory, now: float) -> list[Finding]:
+        findings = []
+        for name in memory.plan.silences:
+            rule = memory.plan.rules[name]
+            episode = memory.active.get(name) or Episode(good_before=memory.received_at)
+            memory.active[name] = episode
+            outcome = advance(episode, rule, now, (now - self._silent_from(memory)) / self._patience(memory))
+            if outcome:
+                findings.append(Finding(rule, episode, outcome))
+        self.look_later(memory, now)
+        return findings
+
+    @staticmethod
+    def _patience(memory: Memory) -> float:
+        return max(memory.device.silence_s, 2.0 * memory.gap_s + 30.0)
+
+    def _silent_from(self, memory: Memory) -> float:
+        return max(memory.received_at, self.watch.grace_from)
+
+    def look_later(self, memory: Memory, now: float) -> None:
+        """When the next worse step of a silence rule comes, it is looked at again."""
+        start, patience = self._silent_from(memory), self._patience(memory)
+        steps = [step.limit for name in memory.plan.silences for step in memory.plan.rules[name].steps]
+        later = [at for limit in steps if (at := start + limit * patience) > now]
+        if later:
+            self._later_at[memory.device.device_id] = min(later)
+            self._later.watch(memory.device.device_id, min(later))
+
+    def _fall_silent(self, memory: Memory, now: float, changes: list[Change]) -> None:
+        device_id = memory.device.device_id
+        site = self._sites[memory.device.site_id]
+        memory.silent_since = memory.received_at
+        site.silent[device_id] = memory.received_at
+        site.held[device_id] = now
+        self.restless[site.site_id] = None
+        self._peers.leave(memory)
+        self.touched(device_id)
+        changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
+
+    def _still_silent(self, device_id: str, now: float, changes: list[Change]) -> None:
+        memory = self._memories.get(device_id)
+        if memory is None or self._later_at.get(device_id, now + 1.0) > now:
+            return  # it woke since, or is gone
+        del self._later_at[device_id]
+        self.touched(device_id)
+        site = self._sites[memory.device.site_id]
+        changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
+
+    def wake(self, memory: Memory, now: float) -> None:
+        """A silent device has reported. Its own episodes recover by its reports; its children and site are looked at."""
+        device_id = memory.device.device_id
+        site = self._sites[memory.device.site_id]
+        memory.silent_since = 0.0
+        self.gone(memory, site)
+        self.wheel.watch(device_id, self.deadline(memory))
+        for child_id in sorted(site.silent):
+            child = self._memories[child_id]
+            if child_id in site.held or child_id in site.proving:
+                continue
+            above = ancestors(child, self._memories)
+            if memory in above and not any(parent.silent_since for parent in above):
+                self._must_prove(site, child, now, device_id)
+        if site.restless:
+            self.restless[site.site_id] = None
+
+    def gone(self, memory: Memory, site: Site) -> None:
+        """A device is no longer among the silent ones of its site: it reported, or was forgotten."""
+        device_id = memory.device.device_id
+        site.silent.pop(device_id, None)
+        site.held.pop(device_id, None)
+        site.proving.pop(device_id, None)
+        self._later_at.pop(device_id, None)
+
+    @staticmethod
+    def _must_prove(site: Site, memory: Memory, now: float, parent: str) -> None:
+        patience = max(memory.device.silence_s, 2.0 * memory.gap_s, PROVE_S)
+        site.proving[memory.device.device_id] = (now + patience, parent)
+
+    def _decide(self, site: Site, now: float, changes: list[Change]) -> None:
+        """Look at a restless site: one outage, explained children, or devices on their own."""
+        if site.outage is not None:
+            self._watch_outage(site, site.outage, now, changes)
+        elif site.held:
+            impatient = now - min(site.held.values()) >= self._longest_hold(site)
+            together = taken_together(site, self._memories, now, patient=not impatient)
+            if is_outage(site, together):
+                since = min(self._memories[device_id].received_at for device_id in together)
+                site.outage = Outage(since, now, tuple(together))
+                changes.append(tell(ChangeKind.OPENED, site, site.outage, now))
+        for device_id in sorted(site.held):
+            self._decide_device(site, self._memories[device_id], now, changes)
+        for device_id in sorted(site.proving):
+            until, parent = site.proving[device_id]
+            if site.outage is not None or now >= until:
+                del site.proving[device_id]
+                if site.outage is None:
+                    self._open(site, self._memories[device_id], now, changes, parent)
+        if not site.restless:
+            self.restless.pop(site.site_id, None)
+
+    def _longest_hold(self, site: Site) -> float:
+        gaps = [self._memories[device_id].gap_s for device_id in site.held]
+        return min(LONGEST_HOLD_S, max(30.0, OVERDUE * max(gaps)))
+
+    def _decide_device(self, site: Site, memory: Memory, now: float, changes: list[Change]) -> None:
+        device_id = memory.device.device_id
+        if site.outage is not None:
+            self._mark(memory, OUTAGE)
+            del site.held[device_id]
+            if device_id not in site.outage.devices:
+                site.outage.devices = (*site.outage.devices, device_id)
+                changes.append(tell(ChangeKind.AMENDED, site, site.outage, now))
+            return
+        above = ancestors(memory, self._memories)
+        if any(parent.silent_since for parent in above):
+            self._mark(memory, OUTAGE)
+            del site.held[device_id]
+            return
+        waited = now - site.held[device_id] >= self._longest_hold(site)
+        if not waited and (any(overdue(parent, now) for parent in above) or self._could_be_outage(site, now)):
+            return
+        del site.held[device_id]
+        self._open(site, memory, now, changes, "")
+
+    def _could_be_outage(self, site: Site, now: float) -> bool:
+        return is_outage(site, taken_together(site, self._memories, now, patient=False))
+
+    @staticmethod
+    def _mark(memory: Memory, held: str) -> None:
+        for name in memory.plan.silences:
+            fault = memory.faults.get(memory.plan.rules[name].fault_class)
+            if fault is not None and fault.held == UNDECIDED:
+                fault.held = held
+
+    def _open(self, site: Site, memory: Memory, now: float, changes: list[Change], parent: str) -> None:
+        for name in {memory.plan.rules[rule].fault_class for rule in memory.plan.silences}:
+            fault = memory.faults.get(name)
+            if fault is not None and fault.held in {UNDECIDED, OUTAGE}:
+                self.touched(memory.device.device_id)
+                self._openings.open_if_free(memory, site, name, (now, now), changes, parent)
+
+    def _watch_outage(self, site: Site, outage: Outage, now: float, changes: list[Change]) -> None:
+        """The outage is over when half of its devices, or its router, are back. The rest must prove itself."""
+        known = [self._memories[device_id] for device_id in outage.devices if device_id in self._memories]
+        gone = [memory for memory in known if memory.received_at <= outage.opened_at]
+        router_back = any(memory.device.kind == "router" and memory not in gone for memory in known)
+        if len(gone) > len(known) / 2 and not router_back:
+            return
+        site.outage = None
+        changes.append(tell(ChangeKind.RECOVERED, site, outage, now))
+        for device_id in sorted(site.silent):
+            if device_id not in site.held:
+                self._must_prove(site, self._memories[device_id], now, site.site_id)
+
+    def export(self) -> dict[str, Any]:
+        """What belongs to no single device, as JSON can carry it."""
+        watch = self.watch
+        return {
+            "watch": [watch.grace_from, watch.ticked_at, watch.usual_tick_s, watch.blind_since, watch.blind_by_order],
+            "rate": self.rate.export(),
+            "next": self.wheel._next,
+        }
+
+    def load(self, kept: dict[str, Any]) -> None:
+        """Take back what `export` gave."""
+        self.watch = Watch(*kept["watch"])
+        self.rate.load(kept["rate"])
+        self.wheel._next = self._later._next = kept["next"]

@@ -1,0 +1,129 @@
+"""Downsampled past of a device's metrics: one point a cycle and track, a few weeks deep, in flat arrays of floats.
+
+What forecasts and "unlike its own usual value" look back on. A track is a metric, an aggregate and a guard; all tracks with
+one cycle length share a block. 10 tracks of 28 days take about 1.5 KB.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostics.rule_parts import Guard
+
+NAN = float("nan")
+DEPTH = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One column. `aggregate` is mean, min or max over the cycle's samples while `when` holds."""
+
+    metric: str
+    aggregate: str
+    cycle_s: float
+    when: tuple[Guard, ...] = ()
+    reset_on_boot: bool = False
+    reset_drop: float | None = None
+    rising: bool = True  # which way is worse: a fall the other way by more than reset_drop is a new part
+
+    def holds(self, metrics: Mapping[str, float], states: Mapping[str, str]) -> bool:
+        """Whether a report counts for this track."""
+        return all(guard.holds(metrics, states) for guard in self.when)
+
+
+class Block:
+    """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are complete cycles."""
+
+    __slots__ = ("counts", "cycle", "filling", "rows", "tracks")
+
+    def __init__(self, tracks: tuple[Track, ...]) -> None:
+        self.tracks = tracks
+        self.cycle = -1
+        self.filling = array("d", bytes(8 * len(tracks)))
+        self.counts = array("H", bytes(2 * len(tracks)))
+        self.rows = array("f")
+
+    def roll(self, at: float) -> bool:
+        """Close the cycle if `at` lies past it. True if a row was completed. Time that went back changes nothing."""
+        cycle = int(at // self.tracks[0].cycle_s)
+        if cycle <= self.cycle:
+            return False
+        first = self.cycle < 0
+        if not first:
+            self._close()
+            width = len(self.tracks)
+            for _ in range(min(cycle - self.cycle - 1, DEPTH)):
+                self.rows.extend([NAN] * width)
+            del self.rows[: max(0, len(self.rows) - DEPTH * width)]
+        self.cycle = cycle
+        return not first
+
+    def _close(self) -> None:
+        width = len(self.tracks)
+        for column, track in enumerate(self.tracks):
+            count = self.counts[column]
+            value = NAN
+            if count:
+                value = self.filling[column] / count if track.aggregate == "mean" else self.filling[column]
+                self._watch_for_new_part(column, track, value)
+            self.rows.append(value)
+            self.counts[column] = 0
+            self.filling[column] = 0.0
+        assert len(self.rows) % width == 0
+
+    def _watch_for_new_part(self, column: int, track: Track, value: float) -> None:
+        if track.reset_drop is None:
+            return
+        last = self.points(column)[-1:]
+        if last and (last[0][1] - value if track.rising else value - last[0][1]) > track.reset_drop:
+            self.clear(column)
+
+    def feed(self, column: int, value: float) -> None:
+        """Add a sample to the cycle being filled."""
+        count = self.counts[column]
+        kind = self.tracks[column].aggregate
+        if kind == "mean":
+            self.filling[column] += value
+        elif not count or (value > self.filling[column] if kind == "max" else value < self.filling[column]):
+            self.filling[column] = value
+        self.counts[column] = min(count + 1, 65_535)
+
+    def clear(self, column: int) -> None:
+        """Forget the complete cycles of one track."""
+        width = len(self.tracks)
+        for position in range(column, len(self.rows) - len(self.rows) % width, width):
+            self.rows[position] = NAN
+
+    def restart(self) -> None:
+        """The device restarted: tracks that end with a boot begin anew."""
+        for column, track in enumerate(self.tracks):
+            if track.reset_on_boot:
+                self.clear(column)
+                self.counts[column] = 0
+                self.filling[column] = 0.0
+
+    def points(self, column: int, deepest: int = DEPTH) -> list[tuple[float, float]]:
+        """Complete cycles of one track, oldest first, as (days before the open cycle's beginning, negative; value)."""
+        width = len(self.tracks)
+        whole = len(self.rows) // width
+        days = self.tracks[0].cycle_s / 86_400.0
+        found = []
+        for row in range(max(0, whole - deepest), whole):
+            value = self.rows[row * width + column]
+            if value == value:  # noqa: PLR0124 - not a number means no sample
+                found.append(((row - whole + 0.5) * days, value))
+        return found
+
+    def export(self) -> list[Any]:
+        """Everything, as JSON can carry it; exact."""
+        return [self.cycle, self.filling.tolist(), self.counts.tolist(), self.rows.tobytes().hex()]
+
+    def load(self, kept: list[Any]) -> None:
+        """Take back what `export` gave. A different number of tracks (other rules now): the past is gone."""
+        cycle, filling, counts, rows = kept
+        if len(filling) == len(self.tracks):
+            self.cycle, self.filling, self.counts = cycle, array("d", filling), array("H", counts)
+            self.rows = array("f", bytes.fromhex(rows))
