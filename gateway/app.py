@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
-from diagnostics.fleet import Fleet
 
 from diagnostics.catalogue import Catalogue, load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.faults import load_faults
+from diagnostics.fleet import Fleet
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from gateway import metrics
 from gateway.access import device_authentication
@@ -31,7 +31,7 @@ from gateway.ingest.endpoint.server import Endpoint, open_endpoint
 from gateway.ingest.mqtt_client import BrokerAddress, BrokerClient
 from gateway.ingest.pipeline import Limits, Pipeline
 from gateway.ingest.recovery import recover
-from gateway.live import FleetMemory, follow_registry, load_registry
+from gateway.live import FleetMemory, LivePages, follow_registry, load_registry
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed
@@ -40,10 +40,10 @@ from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, open_database
 from gateway.storage.downlink import SqlDownlinkOutbox
-from gateway.storage.endpoint import SqlEndpointStore
+from gateway.storage.endpoint_memory import MemoryEndpointStore
 from gateway.storage.forwarder import Forwarder
+from gateway.storage.forwarder import Limits as OutboxLimits
 from gateway.storage.history import Retention, open_history
-from gateway.storage.influx import open_influx
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.tickets import SqlTickets
@@ -97,7 +97,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         log.info("recovered", devices=len(memory.registered), position=position, replayed=replayed)
 
         history = await _history(stack, settings, clock)
-        forwarder = Forwarder(ledger, history, journal.samples, clock)
+        bounds = OutboxLimits(settings.pipeline.outbox_max_bytes, settings.pipeline.outbox_max_age_s)
+        forwarder = Forwarder(ledger, history, journal.samples, clock, limits=bounds)
         wake = Broadcaster()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -120,7 +121,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         endpoint, broker = None, None
         if settings.mqtt.enabled:
-            store, authenticate = SqlEndpointStore(database), device_authentication(registry)
+            store, authenticate = MemoryEndpointStore(), device_authentication(registry)
             endpoint = await stack.enter_async_context(
                 open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
             )
@@ -133,7 +134,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         publishing = tasks.create_task(publisher.run(), name="downlink")
         stack.callback(publishing.cancel)
 
-        checks = {"database": ledger.ready, "history": forwarder.ready}
+        checks = {"database": ledger.ready, "history": lambda: _flowing(forwarder)}
         if broker is not None:
             checks["broker"] = broker.ready
         exposition = metrics.registry(
@@ -147,7 +148,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             registry=registry,
             accounts=accounts,
             history=history,
-            live=memory.fleet,
+            live=LivePages(memory.fleet),
             knowledge=Knowledge(faults, catalogue),
             rejects=ledger,
             clock=clock,
@@ -273,14 +274,17 @@ async def _database(stack: AsyncExitStack, settings: Settings, clock: Clock) -> 
 
 async def _history(stack: AsyncExitStack, settings: Settings, clock: Clock) -> History:
     wanted = settings.history
-    if wanted.kind == "influxdb":
-        return await stack.enter_async_context(
-            open_influx(wanted.url, wanted.token.get_secret_value(), wanted.org, wanted.bucket)
-        )
-    retention = Retention(days=wanted.retention_days, max_bytes=wanted.max_bytes)
-    return await stack.enter_async_context(
-        open_history(settings.data_dir / "history.db", retention=retention, clock=clock)
-    )
+    retention = Retention(wanted.raw_days, wanted.rollup_days, wanted.max_bytes)
+    return await stack.enter_async_context(open_history(settings.data_dir / "history.db", retention, clock))
+
+
+async def _flowing(forwarder: Forwarder) -> None:
+    """Whether telemetry reaches its store, for /readyz."""
+    state = forwarder.state
+    if state.full:
+        raise OSError("the outbox is full: not acknowledging until the history store has caught up")
+    if state.trouble:
+        raise OSError(state.trouble)
 
 
 async def _drained(pipeline: Pipeline, piping: "asyncio.Task[None]") -> None:

@@ -96,5 +96,9 @@ def _visible_at(ticket: Ticket, truths: list[dict[str, Any]]) -> float | None:
     """When the customer would notice what this ticket is about; None where it is about no injected fault."""
     if ticket.scope != Scope.DEVICE.value or not ticket.customer_id:
         return None
-    found = [truth for truth in truths if ticket.device_id in (truth["device_id"], *truth["affected"])]
+    found = [
+        truth
+        for truth in truths
+        if truth["fault"] == ticket.fault_class and ticket.device_id in (truth["device_id"], *truth["affected"])
+    ]
     return min((float(truth["customer_visible_at"]) for truth in found), default=None)

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from diagnostics.fleet import Fleet
 
+from diagnostics.fleet import Fleet
 from diagnostics.topology import Device
 from gateway.clock import Clock
+from gateway.ports.history import Latest
+from gateway.ports.live import ActiveEpisode, DeviceView, Liveness
 from gateway.ports.registry import DeviceStatus, RegisteredDevice, Registry
 
 log = structlog.get_logger()
@@ -35,7 +37,6 @@ class FleetMemory:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.registered: set[str] = set()
-        self._dirty: dict[str, None] = {}
 
     def put(self, device: RegisteredDevice) -> None:
         """A device was registered, changed or retired."""
@@ -46,17 +47,45 @@ class FleetMemory:
             self.registered.discard(device.device_id)
             self.fleet.forget(device.device_id)
 
-    def dirty_count(self) -> int:
-        """See `pipeline.Memory`."""
-        return self.fleet.dirty_count()
-
     def save_dirty(self) -> Sequence[tuple[str, bytes]]:
         """See `pipeline.Memory`."""
-        return [(device_id, self.fleet.save(device_id)) for device_id in self.fleet.dirty()]
+        return [(device_id, self.fleet.save(device_id)) for device_id in sorted(self.fleet.dirty())]
 
     def save_shared(self) -> bytes:
         """See `pipeline.Memory`."""
         return self.fleet.save_shared()
+
+
+class LivePages:
+    """The fleet as pages read it (`ports.live.LiveFleet`)."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def view(self, device_id: str) -> DeviceView | None:
+        """See the port."""
+        seen = self._fleet.view(device_id)
+        if seen is None:
+            return None
+        return DeviceView(
+            device_id,
+            Liveness(seen.link.value),
+            seen.received_at,
+            seen.effective_at,
+            seen.boot,
+            seen.firmware,
+            {name: Latest(at, value) for name, (at, value) in (seen.metrics or {}).items()},
+            seen.states or {},
+            [
+                ActiveEpisode(one.rule, one.fault_class, one.severity, one.since, one.held_by)
+                for one in seen.episodes
+                if one.severity is not None
+            ],
+        )
+
+    def blind_since(self) -> float | None:
+        """See the port."""
+        return self._fleet.blind_since()
 
 
 async def load_registry(memory: FleetMemory, registry: Registry) -> int:

@@ -6,9 +6,11 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from diagnostics.fleet import Fleet
 from gateway.ingest.endpoint.server import Endpoint
 from gateway.ingest.pipeline import Pipeline
 from gateway.ports.ledger import RejectReason
+from gateway.storage.forwarder import Forwarder
 
 Read = Callable[[], Iterable[Metric]]
 
@@ -91,3 +93,23 @@ def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:
     )
     yield labelled("mqtt_connects_refused", "Connections refused, by reason.", "reason", counts.refused.items())
     yield labelled("mqtt_disconnects", "Connections ended by us, by reason.", "reason", counts.disconnected.items())
+
+
+def outflow_metrics(forwarder: Forwarder, now: float) -> Iterator[Metric]:
+    """From the journal to the history store."""
+    state = forwarder.state
+    oldest = state.backlog.oldest_at
+    yield counter("history_samples", "Reports handed to the history store.", state.forwarded)
+    yield counter("history_failures", "Times the history store was not reached.", state.failures)
+    yield gauge("outbox_entries", "Journal entries not yet in the history store.", state.backlog.entries)
+    yield gauge("outbox_bytes", "Their size.", state.backlog.bytes)
+    yield gauge("outbox_age_seconds", "Age of the oldest of them.", 0.0 if oldest is None else max(0.0, now - oldest))
+    yield gauge("outbox_full", "1 while the gateway does not acknowledge because the outbox is full.", state.full)
+
+
+def fleet_metrics(fleet: Fleet) -> Iterator[Metric]:
+    """The fleet as diagnostics see it. Cost: the number of sites."""
+    yield gauge("devices_registered", "Registered devices.", fleet.device_count)
+    yield gauge("devices_heard", "Devices that have ever reported.", fleet.spoke_count)
+    yield gauge("devices_offline", "Devices that are silent past their timeout.", fleet.offline_count)
+    yield gauge("blind", "1 while we hear nothing from anybody: our own outage.", fleet.blind_since() is not None)

@@ -99,10 +99,11 @@ class Database(_Section):
 
 
 class HistoryStore(_Section):
-    """Telemetry history: embedded (a file in `data_dir`) or InfluxDB."""
+    """Telemetry history: embedded (a file in `data_dir`) or InfluxDB. The embedded one keeps samples and rollups."""
 
     kind: Literal["embedded", "influxdb"] = "embedded"
-    retention_days: int = Field(default=400, ge=1)
+    raw_days: float = Field(default=30, gt=0)
+    rollup_days: float = Field(default=400, gt=0)
     max_bytes: int = Field(default=20_000_000_000, ge=10_000_000)
     url: str = "http://127.0.0.1:8086"
     token: SecretStr = SecretStr("")

@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, folder: Path) -> int:
-    ports = (0, 0) if arguments.check else (arguments.port, arguments.mqtt_port)
-    plan = Plan(folder, *ports, seed=arguments.seed)
+    http_port, mqtt_port = (0, 0) if arguments.check else (arguments.port, arguments.mqtt_port)
+    plan = Plan(folder, http_port, mqtt_port, arguments.seed)
     if arguments.check:
         return asyncio.run(_check(plan))
     return asyncio.run(_show(plan, arguments.seconds))

@@ -37,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     logs.set_up(settings.log.format, settings.log.level)
     try:
         asyncio.run(serve(settings))
-    except* (ValueError, OSError) as group:
+    except BaseExceptionGroup as group:
         errors = _leaves(group)
+        if not all(isinstance(error, (ValueError, OSError)) for error in errors):
+            raise
         for error in errors:
             print(f"siaga run: {error}", file=sys.stderr)
         return 2 if all(isinstance(error, ValueError) for error in errors) else 3

@@ -1,0 +1,195 @@
+"""`siaga score nab`: the anomaly engine on the Numenta Anomaly Benchmark, at its one fixed threshold, beside two floors.
+
+The engine is given one row after another: no length, no minimum, no maximum, nothing ahead.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from diagnostics.baseline import Stream
+from diagnostics.baseline_numbers import EVENT_AT, QUIET_ROWS, TICKET_AT
+from gateway.score_data import find_data
+from gateway.score_series import PROFILES, Series, Tally, read_series, tally
+
+OURS = f"siaga, events (>= {EVENT_AT:g})"
+FLOORS = {"blind alarm every 500 rows": 500, "new high or low alone (> 1 % of the range)": 0.01}
+WATCHED = 400
+"""Rows after which a stream has everything it will ever have: what its memory is measured on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One series gone through: the verdict of each way to alert, and what ours cost."""
+
+    series: Series
+    tallies: dict[str, Tally]
+    cpu_seconds: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "--data", metavar="PATH", help="the benchmark's folder (data/ and labels/), or the one above it"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="the windows, where they are not in labels/ of the data")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score and print; ValueError (exit 2) where the data are missing or malformed."""
+    data = find_data(arguments.data, "nab", "data")
+    series = read_series(data, Path(arguments.labels) if arguments.labels else None)
+    runs = measure(series, arguments.workers)
+    bytes_a_stream = memory_of_a_stream(series[:10])
+    if arguments.json:
+        print(json.dumps(as_json(runs, bytes_a_stream)))
+    else:
+        _print_tables(runs, bytes_a_stream)
+    return 0
+
+
+def measure(series: Sequence[Series], workers: int) -> list[Run]:
+    """Go through every series, the longest first, with a progress bar on stderr; in the order given."""
+    work = sorted(series, key=lambda one: -len(one.values))
+    done: dict[str, Run] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scoring", total=sum(len(one.values) for one in work))
+        for result in _each(work, min(workers, len(work))):
+            done[result.series.name] = result
+            bar.advance(task, len(result.series.values))
+    return [done[one.name] for one in series]
+
+
+def _each(work: list[Series], workers: int) -> Iterator[Run]:
+    if workers <= 1:
+        yield from map(go_through, work)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap_unordered(go_through, work)
+
+
+def go_through(series: Series) -> Run:
+    """All verdicts on one series."""
+    stream = Stream()
+    events: list[int] = []
+    strong: list[int] = []
+    started = time.process_time()
+    for row, (at, value) in enumerate(zip(series.times, series.values, strict=True)):
+        if stream.update(at, value) is not None:
+            events.append(row)
+        if stream.score >= TICKET_AT:
+            strong.append(row)
+    cost = time.process_time() - started
+    blind, extremes = FLOORS
+    alerts = {
+        OURS: events,
+        f"siaga, tickets (>= {TICKET_AT:g})": one_an_incident(strong),
+        blind: range(FLOORS[blind], len(series.values), FLOORS[blind]),
+        extremes: one_an_incident(new_extremes(series.values, FLOORS[extremes])),
+    }
+    return Run(series, {name: tally(series, rows) for name, rows in alerts.items()}, cost)
+
+
+def new_extremes(values: Sequence[float], share: float) -> Iterator[int]:
+    """Rows (from 50 on) that lie outside everything before by more than that share of the range."""
+    lowest = highest = values[0]
+    for row, value in enumerate(values):
+        if row >= 50 and max(value - highest, lowest - value) > share * (highest - lowest) > 0:
+            yield row
+        lowest, highest = min(lowest, value), max(highest, value)
+
+
+def one_an_incident(rows: Iterable[int]) -> list[int]:
+    """The rows without those within `QUIET_ROWS` of the last one kept."""
+    kept: list[int] = []
+    for row in rows:
+        if not kept or row - kept[-1] > QUIET_ROWS:
+            kept.append(row)
+    return kept
+
+
+def memory_of_a_stream(series: Sequence[Series]) -> float:
+    """Bytes a stream that has left its learning, everything it holds included, as the allocator counts them."""
+    streams: list[Stream] = []
+    tracemalloc.start()
+    for one in series:
+        before, _ = tracemalloc.get_traced_memory()
+        stream = Stream()
+        for at, value in zip(one.times[:WATCHED], one.values[:WATCHED], strict=True):
+            stream.update(at, value)
+        streams.append(stream)
+        after, _ = tracemalloc.get_traced_memory()
+        sizes = [*sizes, after - before] if len(streams) > 1 else [after - before]
+    tracemalloc.stop()
+    return sum(sizes) / len(sizes)
+
+
+def total(runs: Sequence[Run], name: str, group: str | None = None) -> Tally:
+    """The sum over all series, or those of a group."""
+    return sum((r.tallies[name] for r in runs if group in (None, r.series.group)), Tally())
+
+
+def as_json(runs: Sequence[Run], bytes_a_stream: float) -> dict[str, object]:
+    """Everything measured."""
+    rows = sum(len(one.series.values) for one in runs)
+    return {
+        "series": len(runs),
+        "rows": rows,
+        "threshold": EVENT_AT,
+        "us_a_point": round(1e6 * sum(one.cpu_seconds for one in runs) / rows, 2),
+        "bytes_a_stream": round(bytes_a_stream),
+        "results": {name: _figures(total(runs, name)) for name in runs[0].tallies},
+        "groups": {group: _figures(total(runs, OURS, group)) for group in sorted({r.series.group for r in runs})},
+        "files": {one.series.name: _figures(one.tallies[OURS]) for one in runs},
+    }
+
+
+def _figures(result: Tally) -> dict[str, object]:
+    scores = {profile: result.score(profile) for profile in PROFILES}
+    return {
+        **{profile: None if score is None else round(score, 2) for profile, score in scores.items()},
+        "windows": result.windows,
+        "found": result.found,
+        "false_alerts": result.false_alerts,
+        "false_per_1000_rows": round(result.false_per_1000_rows, 3),
+    }
+
+
+def _print_tables(runs: Sequence[Run], bytes_a_stream: float) -> None:
+    console = Console()
+    console.print(_table("NAB", {name: total(runs, name) for name in runs[0].tallies}))
+    groups = sorted({one.series.group for one in runs})
+    console.print(_table(f"{OURS}, by kind of data", {group: total(runs, OURS, group) for group in groups}))
+    measured = as_json(runs, bytes_a_stream)
+    console.print(
+        f"{len(runs)} series, {measured['rows']:,} rows; {measured['us_a_point']} us CPU a point; "
+        f"{bytes_a_stream:,.0f} bytes a stream. False alerts are per 1,000 rows outside windows."
+    )
+
+
+def _table(title: str, results: dict[str, Tally]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in ("", *PROFILES, "windows found", "false", "per 1,000"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, result in results.items():
+        scores = [result.score(profile) for profile in PROFILES]
+        table.add_row(
+            name,
+            *("-" if score is None else f"{score:.1f}" for score in scores),
+            f"{result.found} of {result.windows}",
+            str(result.false_alerts),
+            f"{result.false_per_1000_rows:.2f}",
+        )
+    return table
