@@ -1,4 +1,5 @@
-"""Order, duplicates and time of what a device sends: by (boot, seq), and by the smallest (receive - capture) seen lately.
+"""Order, duplicates and time of what a device sends: by (boot, seq), and by the smallest (receive - capture) seen
+lately.
 
 Decides whether a message is new, late or a duplicate, and which time rules use. Nothing here trusts a device's clock.
 """
@@ -133,14 +134,13 @@ class DeviceClock:
                 self.least_before -= started - self.started
             self.started = started
         delay = received_at - captured_at
-        if delay < self.least:
-            self.least = delay
+        self.least = min(self.least, delay)
         if received_at - self.counted_at >= COUNTED_EVERY_S:
             self.counted_at = received_at
             self.count += 1
             if self.count % WINDOW_COUNTS == 0:
                 self.least_before, self.least = self.least, delay
-        least = self.least if self.least < self.least_before else self.least_before
+        least = min(self.least_before, self.least)
         if -CLOCK_RIGHT_S <= least <= CLOCK_RIGHT_S:
             self.offset = 0.0
             return captured_at if delay > 0 else received_at

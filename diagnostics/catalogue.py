@@ -19,7 +19,9 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One number a device may report. `range` and `healthy` are inclusive, in `unit`; `noise` is one standard deviation."""
+    """One number a device may report. `range` and `healthy` are inclusive, in `unit`; `noise` is one standard
+    deviation.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 

@@ -1,8 +1,8 @@
 """Rules compiled for speed: for each kind and model of device, what to look at when.
 
-Most rules are decided by one comparison a metric: as long as a value stays in its *band* (good for every rule that judges
-it, and physically possible) no rule is looked at. The rest is looked at when its own trigger comes: a state that changed,
-a restart, a counter that grew, an event, an hourly sample, a completed cycle, silence.
+Most rules are decided by one comparison a metric: as long as a value stays in its *band* (good for every rule that
+judges it, and physically possible) no rule is looked at. The rest is looked at when its own trigger comes: a state
+that changed, a restart, a counter that grew, an event, an hourly sample, a completed cycle, silence.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,18 +11,17 @@ from math import inf, nextafter
 
 from diagnostics.catalogue import Catalogue
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE, RuleSet
+from diagnostics.rule_parts import Step
 from diagnostics.rules import (
     Baseline,
     Count,
     Forecast,
     Frozen,
     Level,
-    Peer,
     Rule,
     Signature,
     Silence,
     StateIs,
-    Step,
 )
 from diagnostics.tracks import Track
 

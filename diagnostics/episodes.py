@@ -1,4 +1,5 @@
-"""The life of an episode (one rule on one device): quiet, pending, firing, recovering. A table and one function of time.
+"""The life of an episode (one rule on one device): quiet, pending, firing, recovering. A table and one function of
+time.
 
 Hysteresis comes from the rule's steps, time from its `for_s` and `clear_for_s`. Flapping (more than half of the last 20
 changes of verdict) lengthens recovery, so that one trouble stays one episode. Missing data never moves an episode.
@@ -137,7 +138,7 @@ def _pending(episode: Episode, rule: Rule, at: float, measure: float, demanded: 
     if strictly is None:  # between clear and limit: neither counts nor ends it
         return Outcome.NOTHING
     episode.bad_count += 1
-    if episode.bad_count < rule.min_samples or at - episode.since < rule.for_s:
+    if episode.bad_count < rule.confirmations or at - episode.since < rule.for_s:
         return Outcome.NOTHING
     episode.move(Sight.LASTING)
     episode.severity = episode.wanted = strictly

@@ -1,4 +1,6 @@
-"""Fault classes: what a fault is called, what the customer will notice and when, and what to do. In English and Indonesian."""
+"""Fault classes: what a fault is called, what the customer will notice and when, and what to do. In English and
+Indonesian.
+"""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -33,11 +35,11 @@ class Text:
 class FaultClass:
     """One kind of fault, the second half of a ticket's key.
 
-    `notice`: what the customer will notice and when, in the future tense of a warning. `support`: what an agent does first.
-    `customer`: what the customer can do meanwhile. `article`: self-help, a few sentences. `part`: what may have to be replaced
-    (None: nothing). `repair`: how it is usually solved. `time_to_act_s`: from ticket to solution as a rule (parts, visit,
-    window). `lead_days`: usual days from first sign to effect (the catalogue's range). `horizon_days`: how long before the onset
-    a warning still counts as true on the scoreboard.
+    `notice`: what the customer will notice and when, in the future tense of a warning. `support`: what an agent does
+    first. `customer`: what the customer can do meanwhile. `article`: self-help, a few sentences. `part`: what may have
+    to be replaced (None: nothing). `repair`: how it is usually solved. `time_to_act_s`: from ticket to solution as a
+    rule (parts, visit, window). `lead_days`: usual days from first sign to effect (the catalogue's range).
+    `horizon_days`: how long before the onset a warning still counts as true on the scoreboard.
     """
 
     __pydantic_config__ = STRICT
@@ -80,5 +82,5 @@ def check_fault_classes(rules: Iterable[Rule], faults: Faults) -> None:
     for rule in rules:
         if rule.fault_class not in faults:
             raise RuleFileError(
-                f"rule '{rule.name}': fault class '{rule.fault_class}' is not in faults.toml: correct it or describe it there"
+                f"rule '{rule.name}': fault class '{rule.fault_class}' is not in faults.toml: correct it or describe it"
             )

@@ -21,8 +21,8 @@ from diagnostics.memory import Memory, dump, load, remember
 from diagnostics.openings import Openings, note_trouble
 from diagnostics.outages import Outages
 from diagnostics.peers import PeerGroups
-from diagnostics.rule_file import BOOT_FELL
 from diagnostics.places import Site
+from diagnostics.rule_file import BOOT_FELL
 from diagnostics.telemetry import Event, Presence, Report, Standing
 from diagnostics.topology import Device
 from diagnostics.views import DeviceView, Link, view_of
@@ -88,7 +88,9 @@ class Fleet:
             self._outages.restless.pop(device.site_id, None)
 
     def expect(self, device_id: str, until: float, reboots: int = 1) -> None:
-        """The device is being worked on (an update): until then its silence, that many restarts and new faults are no news."""
+        """The device is being worked on (an update): until then its silence, that many restarts and new faults are no
+        news.
+        """
         memory = self._memories.get(device_id)
         if memory is not None:
             memory.expected_until, memory.expected_boots = until, reboots
@@ -115,7 +117,9 @@ class Fleet:
 
     # --- what comes in ------------------------------------------------------------------------------------------------
     def observe(self, report: Report) -> Sequence[Change]:
-        """Take one report: fills its standing and effective time, drops impossible values from it, returns what changed."""
+        """Take one report: fills its standing and effective time, drops impossible values from it, returns what
+        changed.
+        """
         memory = self._memories.get(report.device_id) or self._first(report.device_id)
         if memory is None:
             return NOTHING
@@ -134,7 +138,7 @@ class Fleet:
                 return NOTHING
             if report.standing is Standing.LATE:
                 self._dirty.add(report.device_id)
-                return late_report(memory, report, self._openings, self._peers)
+                return late_report(memory, report, self._openings)
             if turn is Turn.BOOTED:
                 boots = report.boot - boot_before
                 memory.clock.restarted()

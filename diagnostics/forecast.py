@@ -12,7 +12,9 @@ Z80 = 1.2816  # two-sided 80 %
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A straight line through points: `level` at day 0 and `slope` a day, each with its 80 % interval and the residual spread."""
+    """A straight line through points: `level` at day 0 and `slope` a day, each with its 80 % interval and the residual
+    spread.
+    """
 
     level: float
     slope: float

@@ -26,7 +26,8 @@ KEPT_STATES = 64
 def sort_values(
     plan: Plan, shape: Shape, values: array[float], said: dict[str, float], due: set[str]
 ) -> dict[str, float]:
-    """Drop impossible values (from what was said too; they become NaN in `values`), add the rules of metrics outside their band to `due`.
+    """Drop impossible values (from what was said too; they become NaN in `values`), add the rules of metrics outside
+    their band to `due`.
 
     Returns the possible values by name.
     """

@@ -1,4 +1,6 @@
-"""Judging one moment of one device: run the rules that have reason to look, advance their episodes, say what came of it."""
+"""Judging one moment of one device: run the rules that have reason to look, advance their episodes, say what came of
+it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""Late data: it re-evaluates the window it belongs to, may amend or withdraw what was said, and never flips liveness."""
+"""Late data: it re-evaluates the window it belongs to, may amend or withdraw what was said, and never flips
+liveness.
+"""
 
 from collections.abc import Sequence
 
@@ -20,8 +22,10 @@ def _measure(rule: Rule, memory: Memory, moment: Moment) -> float | None:
     return state_is(rule, memory, moment) if isinstance(rule, StateIs) else None
 
 
-def late_report(memory: Memory, report: Report, openings: Openings, peers: PeerGroups) -> Sequence[Change]:
-    """Take a report that fills a hole: its effective time, its part of the downsampled past, its word on open episodes."""
+def late_report(memory: Memory, report: Report, openings: Openings) -> Sequence[Change]:
+    """Take a report that fills a hole: its effective time, its part of the downsampled past, its word on open
+    episodes.
+    """
     at = report.effective_at = memory.clock.of_late(report.captured_at, report.received_at)
     plan = memory.plan
     for name in [name for name, value in report.metrics.items() if not plan.catalogue.possible(name, value)]:

@@ -19,7 +19,9 @@ FULL_WINDOW = 0.75
 
 @dataclass(slots=True, eq=False)
 class Moment:
-    """One report (or event) as rules see it. `metrics` holds only possible values, also what the gateway itself measures."""
+    """One report (or event) as rules see it. `metrics` holds only possible values, also what the gateway itself
+    measures.
+    """
 
     at: float
     metrics: dict[str, float]
@@ -71,7 +73,9 @@ def _averaged(rule: Level, memory: Memory, at: float, value: float) -> float | N
 
 
 def usual_value(rule: Level, memory: Memory, *, newest: bool) -> float | None:
-    """The median of the device's last daily values; None before three are known. `newest`: include the last complete day."""
+    """The median of the device's last daily values; None before three are known. `newest`: include the last complete
+    day.
+    """
     block, column = memory.plan.column[rule.name]
     points = memory.blocks[block].points(column, rule.usual_days + (not newest))
     if not newest:

@@ -1,6 +1,8 @@
-"""What is remembered of one device between reports: order, clock, last values, episodes, downsampled past. Exact on disk.
+"""What is remembered of one device between reports: order, clock, last values, episodes, downsampled past. Exact on
+disk.
 
-A device that never reported has none of this. Parts that only trouble needs are made when trouble comes (None until then).
+A device that never reported has none of this. Parts that only trouble needs are made when trouble comes (None until
+then).
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from diagnostics.arrival import DeviceClock, Sequence
-from diagnostics.changes import Severity
 from diagnostics.baseline import Stream
+from diagnostics.changes import Severity
 from diagnostics.engine import Plan, Shape
 from diagnostics.episodes import Episode, Phase
 from diagnostics.places import Site
@@ -65,7 +67,9 @@ class Peering:
 
 @dataclass(slots=True, eq=False)
 class Memory:
-    """Invariant: `active` holds an episode for every rule that is not plainly quiet. Times are effective unless named."""
+    """Invariant: `active` holds an episode for every rule that is not plainly quiet. Times are effective unless
+    named.
+    """
 
     device: Device
     plan: Plan
@@ -165,7 +169,7 @@ def dump(memory: Memory) -> bytes:
     kept["peers"] = {name: _export_slots(part) for name, part in (memory.peers or {}).items()}
     if memory.stuck_values is not None and memory.stuck_runs is not None:
         kept["stuck"] = [memory.plan.watched, memory.stuck_values.tobytes().hex(), memory.stuck_runs.tolist()]
-    kept["streams"] = {name: stream.dump().hex() for name, stream in (memory.streams or {}).items()}
+    kept["streams"] = {name: stream.to_bytes().hex() for name, stream in (memory.streams or {}).items()}
     return json.dumps(kept, separators=(",", ":")).encode()
 
 
@@ -212,6 +216,8 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     if "stuck" in kept and tuple(kept["stuck"][0]) == plan.watched:
         memory.stuck_values = array("d", bytes.fromhex(kept["stuck"][1]))
         memory.stuck_runs = array("H", kept["stuck"][2])
+    streams = {name: Stream.from_bytes(bytes.fromhex(part)) for name, part in kept["streams"].items()}
+    memory.streams = {name: stream for name, stream in streams.items() if name in plan.rules} or None
     return memory
 
 

@@ -1,7 +1,8 @@
-"""From findings of rules to changes the world hears: one open fault a class and device, whatever number of rules feed it.
+"""From findings of rules to changes the world hears: one open fault a class and device, whatever number of rules feed
+it.
 
-An opening may be held (maintenance, an expected update, the same trouble all over the site, a storm); evaluation goes on,
-recovery is never held, and what is still true when the reason ends opens then.
+An opening may be held (maintenance, an expected update, the same trouble all over the site, a storm); evaluation goes
+on, recovery is never held, and what is still true when the reason ends opens then.
 """
 
 from collections.abc import Iterable
@@ -10,8 +11,8 @@ from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from diagnostics.episodes import Episode, Outcome, Phase
 from diagnostics.judging import Finding, evidence, impact
 from diagnostics.memory import Memory, OpenFault
-from diagnostics.rules import Rule
 from diagnostics.places import Site
+from diagnostics.rules import Rule
 from diagnostics.storms import Storms
 
 SITE_MIN = 3

@@ -1,7 +1,8 @@
 """Silence and what it means: one device, a parent with its children, a whole site, or ourselves. Driven by time alone.
 
-A device that is silent past its timeout is judged at once when its surroundings are alive; while they too are overdue it is
-held until their own timeouts have told. Cost: a device costs one look per timeout, whatever the size of the fleet.
+A device that is silent past its timeout is judged at once when its surroundings are alive; while they too are overdue
+it is held until their own timeouts have told. Cost: a device costs one look per timeout, whatever the size of the
+fleet.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -227,7 +228,9 @@ class Outages:
         changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
 
     def wake(self, memory: Memory, now: float) -> None:
-        """A silent device has reported. Its own episodes recover by its reports; its children and site are looked at."""
+        """A silent device has reported. Its own episodes recover by its reports; its children and site are looked
+        at.
+        """
         device_id = memory.device.device_id
         site = self._sites[memory.device.site_id]
         memory.silent_since = 0.0

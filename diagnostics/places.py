@@ -17,8 +17,8 @@ class Outage:
 class Site:
     """Invariant: `silent` are exactly the members whose memory says so; `held` of them have no verdict yet.
 
-    `proving`: devices whose explanation has ended, with the time by which they must have reported. `trouble`: rule name ->
-    devices whose episode of it is not quiet (only for rules that ask). `spoke`: members that ever reported.
+    `proving`: devices whose explanation has ended, with the time by which they must have reported. `trouble`: rule
+    name -> devices whose episode of it is not quiet (only for rules that ask). `spoke`: members that ever reported.
     """
 
     site_id: str

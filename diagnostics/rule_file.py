@@ -1,4 +1,6 @@
-"""TOML to rules: parsed once at the edge into frozen data, or refused with one line: file, rule, mistake, what to do."""
+"""TOML to rules: parsed once at the edge into frozen data, or refused with one line: file, rule, mistake, what to
+do.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -24,7 +24,9 @@ Seconds = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One severity: entered past `limit`, left only past `clear` (None: the limit itself). Units are the rule's measure."""
+    """One severity: entered past `limit`, left only past `clear` (None: the limit itself). Units are the rule's
+    measure.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -35,7 +37,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """A condition on another state or metric of the same report. An unknown state is in `none_of`, never in `one_of`."""
+    """A condition on another state or metric of the same report. An unknown state is in `none_of`, never in
+    `one_of`.
+    """
 
     __pydantic_config__ = STRICT
 

@@ -3,6 +3,7 @@
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from diagnostics.changes import Severity
 from diagnostics.rule_parts import STRICT, AppliesTo, Direction, Example, Guard, Seconds, SeverityWord, Sign, Step
 
+EVERYWHERE = AppliesTo()
 Aggregate = Literal["mean", "min", "max"]
 Of = Literal["value", "day_mean", "day_min", "day_max"]
 
@@ -18,11 +20,11 @@ Of = Literal["value", "day_mean", "day_min", "day_max"]
 class Common:
     """What every rule has. Times are seconds.
 
-    The measure must stay bad for `for_s` and `min_samples` reports before the rule fires, and good for `clear_for_s` and
-    `clear_samples` reports before it recovers. Outside `when` a report is no evidence (`outside` = "hold": the verdict
-    stays) or good evidence ("clear"). Nothing is judged in the first `settle_s` after a restart. `site_share_max`: when at
-    least this share of the site's devices of the same kind (3 or more of them) has the same trouble, the cause is not in
-    the device and nothing opens. `watch`: shown on the device's page, opens no ticket.
+    The measure must stay bad for `for_s` and `min_samples` reports before the rule fires, and good for `clear_for_s`
+    and `clear_samples` reports before it recovers. Outside `when` a report is no evidence (`outside` = "hold": the
+    verdict stays) or good evidence ("clear"). Nothing is judged in the first `settle_s` after a restart.
+    `site_share_max`: when at least this share of the site's devices of the same kind (3 or more of them) has the same
+    trouble, the cause is not in the device and nothing opens. `watch`: shown on the device's page, opens no ticket.
     """
 
     __pydantic_config__ = STRICT
@@ -31,7 +33,7 @@ class Common:
     version: Annotated[int, Field(ge=1)]
     fault_class: str
     reason: Annotated[str, Field(min_length=20)]
-    applies_to: AppliesTo = AppliesTo()
+    applies_to: AppliesTo = EVERYWHERE
     when: tuple[Guard, ...] = ()
     outside: Literal["hold", "clear"] = "hold"
     for_s: Seconds = 0.0
@@ -48,13 +50,18 @@ class Common:
         """name@version, as changes and histories quote it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def confirmations(self) -> int:
+        """How many bad values in a row it takes."""
+        return self.min_samples
+
 
 def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
     """ValueError unless severities rise with the measure and every clear level lies on the good side of its limit."""
     if not steps:
         raise ValueError("steps: give at least one severity step")
     sign = 1.0 if direction == "above" else -1.0
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if after.severity <= before.severity or sign * after.limit <= sign * before.limit:
             raise ValueError(
                 f"steps: a worse severity needs a limit further {direction}; order them from mild to severe"
@@ -68,9 +75,10 @@ def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
 class Level(Common):
     """Measure: the metric (`per`: divided by another metric of the same report), in its unit.
 
-    `average_s`: mean over that long, begun by the first value outside the good range. `of`: the value itself, or the mean,
-    least or greatest of the last complete day (UTC). `relative` = "usual": divided by the device's own usual value, the
-    median of its last `usual_days` daily means (of the same `of`; 1.0 = as usual; at least 3 days must be known).
+    `average_s`: mean over that long, begun by the first value outside the good range. `of`: the value itself, or the
+    mean, least or greatest of the last complete day (UTC). `relative` = "usual": divided by the device's own usual
+    value, the median of its last `usual_days` daily means (of the same `of`; 1.0 = as usual; at least 3 days must be
+    known).
     """
 
     kind: Literal["level"]
@@ -95,9 +103,9 @@ class Level(Common):
 class Count(Common):
     """Measure: how often something happened in the last `window_s`.
 
-    boots: restarts (by `reasons`, values of the state reset_reason; an expected restart is not counted). increments: growth
-    of a counter `metric`; its reset by a restart or a new part is understood. events: messages of `topic`. changes: changes
-    of the word of `state` (`one_of`: only into these).
+    boots: restarts (by `reasons`, values of the state reset_reason; an expected restart is not counted). increments:
+    growth of a counter `metric`; its reset by a restart or a new part is understood. events: messages of `topic`.
+    changes: changes of the word of `state` (`one_of`: only into these).
     """
 
     kind: Literal["count"]
@@ -125,7 +133,8 @@ class Count(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateIs(Common):
-    """Measure: 1 while the state is one of `one_of`, none of `none_of`, or differs from the state `differs_from`; else 0.
+    """Measure: 1 while the state is one of `one_of`, none of `none_of`, or differs from the state `differs_from`; else
+    0.
 
     The word `firmware` is the version the device runs.
     """
@@ -156,10 +165,11 @@ class StateIs(Common):
 class Forecast(Common):
     """Measure: days until the metric reaches `limit`, where the customer notices (its early, 10 % date).
 
-    One point a cycle (`cycle_s`): its `aggregate`. Five gates: at least `min_points` cycles; the level is past `from_level`;
-    the slope's 80 % interval excludes zero and is at most `spread_max` times the slope wide; `persist` evaluations in a row
-    agree; and the step's days (time to act) are near. `reset_drop`: a fall back by more than this is a new part: history
-    starts anew; `reset_on_boot`: so does a restart. `exact`: the metric itself is the number of days left (certificates).
+    One point a cycle (`cycle_s`): its `aggregate`. Five gates: at least `min_points` cycles; the level is past
+    `from_level`; the slope's 80 % interval excludes zero and is at most `spread_max` times the slope wide; `persist`
+    evaluations in a row agree; and the step's days (time to act) are near. `reset_drop`: a fall back by more than this
+    is a new part: history starts anew; `reset_on_boot`: so does a restart. `exact`: the metric itself is the number of
+    days left (certificates).
     """
 
     kind: Literal["forecast"]
@@ -186,6 +196,11 @@ class Forecast(Common):
             raise ValueError("exact: a date needs no from_level")
 
     @property
+    def confirmations(self) -> int:
+        """The fourth gate; a date needs no second opinion."""
+        return self.min_samples if self.exact else max(self.min_samples, self.persist)
+
+    @property
     def direction(self) -> Direction:
         """Fewer days are worse."""
         return "below"
@@ -193,7 +208,8 @@ class Forecast(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline(Common):
-    """Measure: how surprising the metric is against its own past at this hour (score of anomaly.py; 3 = notable, 7 = ticket).
+    """Measure: how surprising the metric is against its own past at this hour (score of anomaly.py; 3 = notable, 7 =
+    ticket).
 
     `direction_of`: only values above, or below, what is usual count.
     """
@@ -296,7 +312,9 @@ Rule = Level | Count | StateIs | Forecast | Baseline | Peer | Frozen | Silence |
 def severity_of(
     measure: float, steps: tuple[Step, ...], direction: Direction, current: Severity | None
 ) -> Severity | None:
-    """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear level."""
+    """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear
+    level.
+    """
     sign = 1.0 if direction == "above" else -1.0
     demanded = None
     for step in steps:

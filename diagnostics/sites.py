@@ -1,4 +1,6 @@
-"""A site as one thing: which of its devices are silent, whether that is one outage, and who must prove itself after it."""
+"""A site as one thing: which of its devices are silent, whether that is one outage, and who must prove itself after
+it.
+"""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,7 @@
 """Downsampled past of a device's metrics: one point a cycle and track, a few weeks deep, in flat arrays of floats.
 
-What forecasts and "unlike its own usual value" look back on. A track is a metric, an aggregate and a guard; all tracks with
-one cycle length share a block. 10 tracks of 28 days take about 1.5 KB.
+What forecasts and "unlike its own usual value" look back on. A track is a metric, an aggregate and a guard; all tracks
+with one cycle length share a block. 10 tracks of 28 days take about 1.5 KB.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ class Link(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EpisodeView:
-    """A rule that is not quiet. `held_by` names why no ticket opened: maintenance, expected, site-wide, storm, outage, ""."""
+    """A rule that is not quiet. `held_by` names why no ticket opened: maintenance, expected, site-wide, storm, outage,
+    "".
+    """
 
     rule: str
     fault_class: str
