@@ -45,6 +45,7 @@ def render(request: web.Request, template: str, context: Mapping[str, object], *
         "csrf": csrf_token(request),
         "now": request.app[PARTS].clock.now(),
         "here": request.rel_url.without_query_params("lang"),
+        "keys": request.cookies.get("siaga_keys", "on") != "off",
     }
     return aiohttp_jinja2.render_template(template, request, {**always, **context}, status=status)
 

@@ -11,18 +11,25 @@ class Watcher:
     def __init__(self) -> None:
         self._waiting: dict[str, None] = {}
         self._something = asyncio.Event()
+        self.closed = False
 
     def wake(self, name: str) -> None:
         """Remember the name until `names` hands it out."""
         self._waiting[name] = None
         self._something.set()
 
+    def close(self) -> None:
+        """End the wait for good."""
+        self.closed = True
+        self._something.set()
+
     async def names(self) -> tuple[str, ...]:
-        """Wait until something changed; then everything that did, each once, oldest first."""
+        """Wait until something changed; then everything that did, each once, oldest first. () once closed."""
         await self._something.wait()
         names = tuple(self._waiting)
         self._waiting.clear()
-        self._something.clear()
+        if not self.closed:
+            self._something.clear()
         return names
 
 
@@ -36,6 +43,11 @@ class Broadcaster:
         """Wake all who watch now; nobody waits for anybody."""
         for watcher in self._watchers:
             watcher.wake(name)
+
+    def close(self) -> None:
+        """End every watch: the server stops."""
+        for watcher in self._watchers:
+            watcher.close()
 
     @contextmanager
     def watch(self) -> Iterator[Watcher]:
