@@ -1,0 +1,134 @@
+"""What is wrong with rules that parse: can never fire, can never recover, would fire on healthy devices, say it twice.
+
+Errors must be mended before the rules may be used; warnings are for their author to judge.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from diagnostics.catalogue import Catalogue, Metric
+from diagnostics.faults import Faults
+from diagnostics.rule_file import RuleSet
+from diagnostics.rule_parts import Guard
+from diagnostics.rules import Count, Forecast, Level, Peer, Rule, Signature, StateIs
+
+MOST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line about one rule: what is wrong and what to do."""
+
+    rule: str
+    says: str
+    error: bool
+
+    def __str__(self) -> str:
+        return f"rule '{self.rule}': {'' if self.error else 'warning: '}{self.says}"
+
+
+def lint(rules: RuleSet, catalogue: Catalogue, faults: Faults) -> list[Problem]:
+    """All problems, errors first."""
+    found = [problem for rule in rules.rules for problem in _alone(rule, catalogue, faults)]
+    found += [problem for one, other in combinations(rules.rules, 2) for problem in _together(one, other)]
+    return sorted(found, key=lambda problem: not problem.error)
+
+
+def _alone(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[Problem]:
+    def error(says: str) -> Problem:
+        return Problem(rule.name, says, error=True)
+
+    def warning(says: str) -> Problem:
+        return Problem(rule.name, says, error=False)
+
+    if rule.fault_class not in faults:
+        yield error(f"fault class '{rule.fault_class}' has no texts: describe it in faults.toml")
+    if not rule.examples:
+        yield warning("has no example: add one series that fires and one that does not")
+    yield from (error(says) for says in _impossible_guards(rule.when, catalogue))
+    if isinstance(rule, Level) and rule.of == "value" and not rule.per and not rule.relative:
+        metric = catalogue.metric[rule.metric]
+        yield from (error(says) for says in _limits_of(rule, metric, guarded=bool(rule.when)))
+    if isinstance(rule, Level) and rule.relative and (rule.steps[0].limit < 1) == (rule.direction == "above"):
+        yield error("1.0 is usual: as it stands it fires on every healthy device; turn direction or limit round")
+    if isinstance(rule, Forecast) and not rule.exact:
+        yield from (error(says) for says in _impossible_forecast(rule, catalogue.metric[rule.metric]))
+    if isinstance(rule, Peer) and (rule.steps[0].limit <= 0) == (rule.direction == "above"):
+        yield error("half of all devices lie on that side of their peers: give a limit away from 0")
+    if isinstance(rule, Count) and rule.steps[0].limit <= 0:
+        yield error("fires without anything having happened: count at least 1")
+    if isinstance(rule, Signature) and (late := [sign.say for sign in rule.signs if sign.within_s > rule.span_s]):
+        yield error(f"'{late[0]}' may come after the span has ended: make span_s at least its within_s")
+
+
+def _limits_of(rule: Level, metric: Metric, *, guarded: bool) -> Iterator[str]:
+    low, high = metric.healthy
+    first = rule.steps[0]
+    width = high - low
+    inside = (high - first.limit if rule.direction == "above" else first.limit - low) if width else 0.0
+    beyond = first.limit <= low if rule.direction == "above" else first.limit >= high
+    if not guarded and (beyond or inside > MOST * width):
+        yield (
+            f"would fire on most of the fleet: healthy is {low:g} to {high:g} {metric.unit}, "
+            f"the limit is {rule.direction} {first.limit:g}: move it out of there or add a guard (when)"
+        )
+    clear = first.limit if first.clear is None else first.clear
+    if clear < low if rule.direction == "above" else clear > high:
+        yield f"can never recover: a healthy device does not reach its clear level {clear:g}: move it into the range"
+    edge = metric.range[1] if rule.direction == "above" else metric.range[0]
+    for step in rule.steps:
+        if step.limit == edge and edge != (high if rule.direction == "above" else low):
+            yield f"limit {step.limit:g} is the edge of the physical range: it can hardly be reached; move it inward"
+
+
+def _impossible_forecast(rule: Forecast, metric: Metric) -> Iterator[str]:
+    if not metric.range[0] <= rule.limit <= metric.range[1]:
+        low, high = metric.range
+        yield f"limit {rule.limit:g} can never be reached: '{rule.metric}' goes from {low:g} to {high:g}"
+    sign = 1.0 if rule.towards == "above" else -1.0
+    if rule.from_level is not None and sign * rule.from_level >= sign * rule.limit:
+        yield f"can never fire in time: from_level {rule.from_level:g} lies beyond limit {rule.limit:g}"
+    if any(step.limit > 365 for step in rule.steps):
+        yield "looks more than a year ahead: steps are days until the limit"
+
+
+def _impossible_guards(guards: tuple[Guard, ...], catalogue: Catalogue) -> Iterator[str]:
+    for guard in guards:
+        metric = catalogue.metric.get(guard.metric)
+        if metric is not None and (
+            (guard.above is not None and guard.above >= metric.range[1])
+            or (guard.below is not None and guard.below <= metric.range[0])
+            or (guard.above is not None and guard.below is not None and guard.above >= guard.below)
+        ):
+            yield f"can never fire: no value of '{guard.metric}' satisfies its guard"
+    for one, other in combinations([guard for guard in guards if guard.state], 2):
+        if one.state == other.state and (
+            (one.one_of and other.one_of and not set(one.one_of) & set(other.one_of))
+            or (one.one_of and set(one.one_of) <= set(other.none_of))
+            or (other.one_of and set(other.one_of) <= set(one.none_of))
+        ):
+            yield f"can never fire: its guards on state '{one.state}' exclude each other"
+
+
+def _together(one: Rule, other: Rule) -> Iterator[Problem]:
+    """Contradictions and overlaps of two rules."""
+    if one.fault_class != other.fault_class or one.when != other.when or one.applies_to != other.applies_to:
+        return
+    if isinstance(one, StateIs) and isinstance(other, StateIs) and one.state == other.state:
+        if one.one_of and one.one_of == other.none_of:
+            yield Problem(other.name, f"contradicts rule '{one.name}': together they always fire", error=True)
+        return
+    if not (isinstance(one, Level) and isinstance(other, Level)) or (one.metric, one.per, one.of, one.relative) != (
+        other.metric,
+        other.per,
+        other.of,
+        other.relative,
+    ):
+        return
+    if one.direction != other.direction:
+        above, below = (one, other) if one.direction == "above" else (other, one)
+        if above.steps[0].limit <= below.steps[0].limit:
+            yield Problem(other.name, f"contradicts rule '{one.name}': together they fire at every value", error=True)
+    elif one.steps[0].limit == other.steps[0].limit and one.average_s == other.average_s:
+        yield Problem(other.name, f"overlaps rule '{one.name}': same metric, side and limit: drop one", error=False)
