@@ -171,6 +171,7 @@ class Attempt:
     boot: int = 0
     granted_at: float = 0.0
     not_after: float = 0.0
+    grants: int = 0
     installs: int = 0
     started: bool = False
     contact_at: float = 0.0

@@ -37,6 +37,9 @@ class SecurityException:
     days: int = 0
 
 
+NO_EXCEPTION = SecurityException()
+
+
 def right_to_update(entitlement: Entitlement, release: ReleaseClass, exception: SecurityException, now: float) -> Right:
     """Valid to the end of the local day. A mixed release is not a security release: it brings features too."""
     ends_at = support_ends_at(entitlement)
@@ -45,6 +48,14 @@ def right_to_update(entitlement: Entitlement, release: ReleaseClass, exception: 
     if release is ReleaseClass.SECURITY and now < ends_at + exception.days * DAY_S:
         return Right.SECURITY_EXCEPTION
     return Right.SUPPORT_ENDED
+
+
+def right_ends_at(entitlement: Entitlement, release: ReleaseClass, exception: SecurityException) -> float | None:
+    """The first instant at which this device may not get this kind of release any more."""
+    ends_at = support_ends_at(entitlement)
+    if ends_at is None:
+        return None
+    return ends_at + exception.days * DAY_S if release is ReleaseClass.SECURITY else ends_at
 
 
 def support_ends_at(entitlement: Entitlement) -> float | None:

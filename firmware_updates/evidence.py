@@ -122,7 +122,9 @@ def read(attempt: Attempt, event: Event, now: float) -> Reading:
             if attempt.state is not State.STAGED:
                 return attempt, None
             granted = replace(attempt, grant_id=grant_id, nonce=nonce, boot=boot, granted_at=now, not_after=not_after)
-            return replace(granted, contact_at=now, installs=attempt.installs + 1, overdue=False), Outcome.GRANT
+            return replace(
+                granted, contact_at=now, installs=attempt.installs + 1, grants=attempt.grants + 1
+            ), Outcome.GRANT
         case Claim():
             return _claimed(_touched(attempt, now), event, now)
         case Downloaded(done):
