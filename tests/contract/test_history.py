@@ -19,7 +19,7 @@ from gateway.storage.history_memory import MemoryHistory
 START = 1_763_700_000.0  # not on an hour: grids have to cope
 HOUR = 3600.0
 DAY = 86400.0
-KEEP = Retention(raw_days=1000, rollup_days=1000)
+KEEP = Retention(days=1000, raw_days=1000)
 Opening = Callable[[], AbstractAsyncContextManager[History]]
 
 
