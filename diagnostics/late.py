@@ -49,12 +49,12 @@ def late_report(memory: Memory, report: Report, openings: Openings) -> Sequence[
         if revision is Revision.OPENED:
             changes += openings.merge(memory, memory.site, [Finding(rule, episode, Outcome.OPENED)], times)
         elif revision is Revision.WITHDRAWN:
-            changes += openings.withdraw(memory, rule, episode, times)
+            changes += openings.withdraw(memory, Finding(rule, episode, Outcome.RECOVERED), times)
         elif revision is Revision.AMENDED:
             fault = memory.faults.get(rule.fault_class)
-            if fault is not None and not fault.held:
+            if fault is not None and name in fault.rules and not fault.held:
                 why = evidence(rule, episode, memory)
-                changes.append(change(ChangeKind.AMENDED, memory, rule, fault.severity, why, times))
+                changes.append(change(ChangeKind.AMENDED, memory, rule, fault.rules[name], why, times))
     return changes
 
 

@@ -33,7 +33,6 @@ class OpenFault:
     `held` names why it was not announced ("" = announced): maintenance, expected, site, storm.
     """
 
-    severity: Severity
     since: float
     rules: dict[str, Severity] = field(default_factory=dict)
     held: str = ""
@@ -206,9 +205,10 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     for name, slots in kept["active"].items():
         if name in plan.rules:
             memory.active[name] = _episode(slots)
-    for name, (severity, since, rules, held) in kept["faults"].items():
+    for name, (since, rules, held) in kept["faults"].items():
         held_by = {rule: Severity(word) for rule, word in rules.items() if rule in plan.rules}
-        memory.faults[name] = OpenFault(Severity(severity), since, held_by, held)
+        if held_by:
+            memory.faults[name] = OpenFault(since, held_by, held)
     for block, part in zip(memory.blocks, kept["blocks"], strict=False):
         block.load(part)
     memory.signs = {name: SignatureProgress(*part) for name, part in kept["signs"].items()} or None

@@ -1,5 +1,4 @@
-"""From findings of rules to changes the world hears: one open fault a class and device, whatever number of rules feed
-it.
+"""From findings of rules to changes the world hears. Rules that feed one fault class are held or told together.
 
 An opening may be held (maintenance, an expected update, the same trouble all over the site, a storm); evaluation goes
 on, recovery is never held, and what is still true when the reason ends opens then.
@@ -8,7 +7,7 @@ on, recovery is never held, and what is still true when the reason ends opens th
 from collections.abc import Iterable
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
-from diagnostics.episodes import Episode, Outcome, Phase
+from diagnostics.episodes import Outcome, Phase
 from diagnostics.judging import Finding, evidence, impact
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
@@ -25,10 +24,11 @@ MAINTENANCE, EXPECTED, SITE_WIDE, STORM, UNDECIDED, OUTAGE = (
     "outage",
 )
 CHANGE_OF = {
+    Outcome.OPENED: ChangeKind.OPENED,
     Outcome.RAISED: ChangeKind.RAISED,
     Outcome.LOWERED: ChangeKind.LOWERED,
-    Outcome.RECOVERED: ChangeKind.RECOVERED,
 }
+Times = tuple[float, float]
 
 
 def change(
@@ -37,7 +37,7 @@ def change(
     rule: Rule,
     severity: Severity,
     why: Evidence,
-    times: tuple[float, float],
+    times: Times,
     parent: str = "",
 ) -> Change:
     """A change of a device. `times` are (effective, received)."""
@@ -70,108 +70,87 @@ class Openings:
         changes: list[Change] = []
         for finding in findings:
             if not finding.rule.watch:
-                self._apply(memory, site, finding.rule, finding.episode, finding.outcome, times, changes)
-        for name, fault in memory.faults.items():
+                self._apply(memory, site, finding, times, changes)
+        for name, fault in list(memory.faults.items()):
             if fault.held and fault.held not in {UNDECIDED, OUTAGE, STORM}:
                 self.open_if_free(memory, site, name, times, changes)
         return changes
 
-    def _apply(
-        self,
-        memory: Memory,
-        site: Site,
-        rule: Rule,
-        episode: Episode,
-        outcome: Outcome,
-        times: tuple[float, float],
-        changes: list[Change],
-    ) -> None:
+    def _apply(self, memory: Memory, site: Site, finding: Finding, times: Times, changes: list[Change]) -> None:
+        rule, episode = finding.rule, finding.episode
         name = rule.fault_class
         fault = memory.faults.get(name)
-        if outcome is Outcome.RECOVERED:
-            if fault is not None and fault.rules.pop(rule.name, None) is not None:
-                self._let_go(memory, rule, episode, fault, ChangeKind.RECOVERED, times, changes)
+        if finding.outcome is Outcome.RECOVERED:
+            if fault is not None:
+                self._let_go(memory, finding, fault, ChangeKind.RECOVERED, times, changes)
             return
         assert episode.severity is not None
         if fault is None:
             held = UNDECIDED if rule.kind == "silence" else EXPECTED
-            memory.faults[name] = OpenFault(episode.severity, episode.since, {rule.name: episode.severity}, held)
+            memory.faults[name] = OpenFault(episode.since, {rule.name: episode.severity}, held)
             if held is EXPECTED:
                 self.open_if_free(memory, site, name, times, changes)
             return
-        joined = rule.name not in fault.rules
         fault.rules[rule.name] = episode.severity
-        self._adjust(memory, rule, episode, fault, times, changes, amended=joined)
+        if not fault.held:
+            kind = CHANGE_OF[finding.outcome]
+            changes.append(change(kind, memory, rule, episode.severity, evidence(rule, episode, memory), times))
 
     def _let_go(
         self,
         memory: Memory,
-        rule: Rule,
-        episode: Episode,
+        finding: Finding,
         fault: OpenFault,
         kind: ChangeKind,
-        times: tuple[float, float],
+        times: Times,
         changes: list[Change],
     ) -> None:
-        """One rule no longer holds the fault open."""
-        if fault.rules:
-            self._adjust(memory, rule, episode, fault, times, changes, amended=False)
-            return
-        del memory.faults[rule.fault_class]
-        if fault.held == STORM:
-            over = self.storms.leave(rule.fault_class, memory.device.device_id, times[1])
-            changes.extend([over] if over is not None else [])
-        elif not fault.held:
-            changes.append(change(kind, memory, rule, fault.severity, evidence(rule, episode, memory), times))
+        """One rule no longer holds the fault open; with the last one the fault is gone."""
+        rule = finding.rule
+        severity = fault.rules.pop(rule.name, None)
+        if not fault.rules:
+            del memory.faults[rule.fault_class]
+            if fault.held == STORM:
+                over = self.storms.leave(rule.fault_class, memory.device.device_id, times[1])
+                changes.extend([over] if over is not None else [])
+        if severity is not None and not fault.held:
+            why = evidence(rule, finding.episode, memory)
+            changes.append(change(kind, memory, rule, severity, why, times))
 
-    def _adjust(
-        self,
-        memory: Memory,
-        rule: Rule,
-        episode: Episode,
-        fault: OpenFault,
-        times: tuple[float, float],
-        changes: list[Change],
-        *,
-        amended: bool,
-    ) -> None:
-        before, fault.severity = fault.severity, max(fault.rules.values())
-        if fault.held or (fault.severity == before and not amended):
-            return
-        kind = ChangeKind.AMENDED
-        if fault.severity != before:
-            kind = ChangeKind.RAISED if fault.severity > before else ChangeKind.LOWERED
-        changes.append(change(kind, memory, rule, fault.severity, evidence(rule, episode, memory), times))
-
-    def withdraw(self, memory: Memory, rule: Rule, episode: Episode, times: tuple[float, float]) -> list[Change]:
+    def withdraw(self, memory: Memory, finding: Finding, times: Times) -> list[Change]:
         """Late data showed that a rule's trouble never was."""
         changes: list[Change] = []
-        fault = memory.faults.get(rule.fault_class)
-        if fault is not None and fault.rules.pop(rule.name, None) is not None:
-            self._let_go(memory, rule, episode, fault, ChangeKind.WITHDRAWN, times, changes)
+        fault = memory.faults.get(finding.rule.fault_class)
+        if fault is not None:
+            self._let_go(memory, finding, fault, ChangeKind.WITHDRAWN, times, changes)
         return changes
 
     def open_if_free(
-        self, memory: Memory, site: Site, name: str, times: tuple[float, float], changes: list[Change], parent: str = ""
+        self, memory: Memory, site: Site, name: str, times: Times, changes: list[Change], parent: str = ""
     ) -> None:
         """Tell the world of a held fault unless a reason to hold it stands."""
         fault = memory.faults[name]
-        rule = memory.plan.rules[next(iter(fault.rules))]
-        episode = memory.active[rule.name]
-        fault.held = self._reason(memory, site, rule, times[1])
-        if fault.held or (episode.phase is Phase.RECOVERING and rule.kind != "silence"):
-            fault.held = fault.held or EXPECTED
+        rules = [memory.plan.rules[rule] for rule in fault.rules]
+        reasons = [self._reason(memory, site, rule, times[1]) for rule in rules]
+        fault.held = "" if "" in reasons else reasons[0]
+        if fault.held:
             return
-        admitted = self.storms.admit(name, memory.device.device_id, fault.severity, times[1], self.fleet_size)
+        admitted = self.storms.admit(
+            name, memory.device.device_id, max(fault.rules.values()), times[1], self.fleet_size
+        )
         if admitted is True:
-            why = evidence(rule, episode, memory)
-            changes.append(change(ChangeKind.OPENED, memory, rule, fault.severity, why, times, parent))
+            for rule in rules:
+                why = evidence(rule, memory.active[rule.name], memory)
+                opened = change(ChangeKind.OPENED, memory, rule, fault.rules[rule.name], why, times, parent)
+                changes.append(opened)
             return
         fault.held = STORM
         if isinstance(admitted, Change):
             changes.append(admitted)
 
     def _reason(self, memory: Memory, site: Site, rule: Rule, now: float) -> str:
+        if memory.active[rule.name].phase is Phase.RECOVERING and rule.kind != "silence":
+            return EXPECTED
         if memory.states.get("maintenance") == "on":
             return MAINTENANCE
         if now < memory.expected_until:
