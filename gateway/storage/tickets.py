@@ -79,7 +79,7 @@ class SqlTickets:
 
     async def reopen(self, ticket_id: str, actor: str, text: str, now: float) -> Ticket:
         """See the port."""
-        return await self._edit(ticket_id, None, lambda ticket: edits.reopen(ticket, actor, text, now))
+        return await self._database.transact(lambda connection: _reopen(connection, ticket_id, actor, text, now))
 
     async def report_problem(self, customer_id: str, device_id: str, category: str, text: str, now: float) -> Ticket:
         """See the port."""
@@ -113,6 +113,16 @@ def _edit(connection: Connection, name: str, version: int | None, change: Callab
         raise NotAllowed(str(refusal)) from None
     _write(connection, ticket, edited, line)
     return edited
+
+
+def _reopen(connection: Connection, name: str, actor: str, text: str, now: float) -> Ticket:
+    latest = ticket_rows.latest(connection, _found(connection, name).key)
+
+    def change(ticket: Ticket) -> Edit:
+        successor = latest.ticket.number if latest and latest.ticket.ticket_id != ticket.ticket_id else ""
+        return edits.reopen(ticket, successor, actor, text, now)
+
+    return _edit(connection, name, None, change)
 
 
 def _write(connection: Connection, before: Ticket, edited: Ticket, line: HistoryEntry) -> None:

@@ -116,8 +116,10 @@ def solve(ticket: Ticket, actor: str, code: CloseCode, text: str, now: float) ->
     return _touched(edited, now), HistoryEntry(now, Entry.SOLVED, actor, code.value, text)
 
 
-def reopen(ticket: Ticket, actor: str, text: str, now: float) -> Edit:
-    """Open a solved ticket again. A closed one is final."""
+def reopen(ticket: Ticket, successor: str, actor: str, text: str, now: float) -> Edit:
+    """Open a solved ticket again. A closed one is final; so is one that a newer ticket of its key followed."""
+    if successor:
+        raise IllegalStep(f"{ticket.number} was followed by {successor}: go on there")
     if ticket.state is State.CLOSED:
         raise IllegalStep(f"{ticket.number} is closed for good: report the problem again")
     if ticket.state is not State.SOLVED:

@@ -90,6 +90,8 @@ async def test_a_fault_that_comes_back_later_is_a_new_ticket_linked_to_the_old_o
     second, old = await stores.tickets.of_device("cam-1")
     assert (old.state, second.state, second.linked_to) == (State.SOLVED, State.NEW, first.ticket_id)
     assert second.number == "SG-1002"
+    with pytest.raises(NotAllowed, match="SG-1001 was followed by SG-1002"):
+        await stores.tickets.reopen(first.ticket_id, "budi", "", later)
 
 
 async def test_the_queue_shows_the_most_urgent_first_page_by_page(stores: Stores) -> None:

@@ -76,7 +76,7 @@ class MemoryTickets:
 
     async def reopen(self, ticket_id: str, actor: str, text: str, now: float) -> Ticket:
         """See the port."""
-        return self._edit(ticket_id, None, lambda ticket: edits.reopen(ticket, actor, text, now))
+        return self._edit(ticket_id, None, lambda t: edits.reopen(t, self._successor(t), actor, text, now))
 
     async def report_problem(self, customer_id: str, device_id: str, category: str, text: str, now: float) -> Ticket:
         """See the port."""
@@ -155,6 +155,10 @@ class MemoryTickets:
         if line.kind in ANNOUNCED:
             self._notifications.announce(ANNOUNCED[line.kind], edited, line.reason, line.at, line.text)
         return edited
+
+    def _successor(self, ticket: Ticket) -> str:
+        latest = self._tickets[self._latest[ticket.key]]
+        return "" if latest.ticket_id == ticket.ticket_id else latest.number
 
     def _insert(self, ticket: Ticket, line: HistoryEntry, episodes: tuple[Episode, ...], words: str) -> None:
         self._tickets[ticket.ticket_id] = ticket
