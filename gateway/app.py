@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -98,7 +99,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         history = await _history(stack, settings, clock)
         bounds = OutboxLimits(settings.pipeline.outbox_max_bytes, settings.pipeline.outbox_max_age_s)
-        forwarder = Forwarder(ledger, history, journal.samples, clock, limits=bounds)
+        forwarder = Forwarder(
+            ledger, history, partial(journal.samples, possible=catalogue.possible), clock, limits=bounds
+        )
         wake = Broadcaster()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 

@@ -10,7 +10,7 @@ payload lengths u32, reports a message u16, effective times f64, names ("device/
 
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Final
@@ -78,8 +78,15 @@ def unpack(payload: bytes) -> Packed:
     return Packed(list(columns[0]), names, list(columns[1]), [int(n) for n in columns[3]], list(columns[4]), payloads)
 
 
-def samples(entry: JournalEntry) -> Sequence[Sample]:
-    """Return what history keeps of an entry: every report that was not a duplicate, at its effective time."""
+Possible = Callable[[str, float], bool]
+"""Whether a value of that metric is physically possible (`Catalogue.possible`)."""
+
+
+def samples(entry: JournalEntry, possible: Possible) -> Sequence[Sample]:
+    """Return what history keeps of an entry: every report that was not a duplicate, at its effective time.
+
+    The same as what the digest gave: impossible values are dropped here too.
+    """
     packed = unpack(entry.payload)
     effective = iter(packed.effective)
     return [
@@ -88,16 +95,19 @@ def samples(entry: JournalEntry) -> Sequence[Sample]:
             packed.names, packed.received, packed.reports, packed.payloads, strict=True
         )
         if count
-        for sample in _samples(name.partition("/")[0], received, payload, effective)
+        for sample in _samples(name.partition("/")[0], received, payload, effective, possible)
     ]
 
 
-def _samples(device_id: str, received: float, payload: bytes, effective: Iterator[float]) -> Iterator[Sample]:
+def _samples(
+    device_id: str, received: float, payload: bytes, effective: Iterator[float], possible: Possible
+) -> Iterator[Sample]:
     if payload.lstrip()[:1] == b"[":
         reports = wire.catch_up(payload, device_id, received).reports
     else:
         reports = [wire.report(payload, device_id, received)]
     for report in reports:
         at = next(effective)
-        if not isnan(at) and report.metrics:
-            yield Sample(device_id, at, report.metrics)
+        metrics = {name: value for name, value in report.metrics.items() if possible(name, value)}
+        if not isnan(at) and metrics:
+            yield Sample(device_id, at, metrics)
