@@ -34,14 +34,14 @@ function marks(chart) {
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.strokeStyle = ctx.fillStyle = colour(mark.kind === "impact" ? "--act" : mark.kind === "solved" ? "--ok" : "--muted");
       ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
       const width = ctx.measureText(mark.text).width + 8 * pixel;
       level = x < right ? level + 1 : 0;
-      const beside = x + width > bbox.left + bbox.width ? x - width + 4 * pixel : x + 4 * pixel;
+      ctx.moveTo(x, bbox.top - 4 * pixel);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      const beside = Math.min(x, bbox.left + bbox.width - width + 8 * pixel);
       right = Math.max(right, beside + width);
-      ctx.fillText(mark.text, beside, bbox.top + (12 + 14 * level) * pixel);
+      ctx.fillText(mark.text, beside, bbox.top - (5 + 13 * level) * pixel);
     }
     ctx.restore();
   };
@@ -52,14 +52,16 @@ function options(chart, box) {
   const format = new Intl.NumberFormat(chart.language, { maximumFractionDigits: 2 });
   const say = (value) => (value === null || value === undefined ? "–" : `${format.format(value)} ${chart.unit}`.trim());
   const time = new Intl.DateTimeFormat(chart.language, { timeZone: chart.zone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const span = chart.end - chart.start;
-  const tick = new Intl.DateTimeFormat(chart.language, span > 3 * 86400 ? { timeZone: chart.zone, day: "numeric", month: "short" } : { timeZone: chart.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const hour = new Intl.DateTimeFormat(chart.language, { timeZone: chart.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(chart.language, { timeZone: chart.zone, day: "numeric", month: "short" });
+  // A tick at midnight names the day; the hours between name themselves.
+  const tick = (at) => (/^00.00$/.test(hour.format(at * 1000)) ? day : hour).format(at * 1000);
   const band = colour("--accent");
   return {
     width: Math.max(240, box.clientWidth),
-    height: 200,
+    height: 230,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), chart.zone),
-    padding: [18, 12, 0, 0],
+    padding: [32, 12, 0, 0],
     scales: {
       x: { time: true, range: (plot, from, to) => (plot.zoomed ? [from, to] : [chart.start, chart.end]) },
       y: {
@@ -73,7 +75,7 @@ function options(chart, box) {
     },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     axes: [
-      { ...axis, space: 70, values: (plot, ticks) => ticks.map((at) => tick.format(at * 1000)) },
+      { ...axis, space: 70, values: (plot, ticks) => ticks.map(tick) },
       { ...axis, size: 58, values: (plot, ticks) => ticks.map((value) => format.format(value)) },
     ],
     series: [

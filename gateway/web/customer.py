@@ -10,7 +10,7 @@ from gateway.ports.history import Column
 from gateway.ports.live import DeviceView
 from gateway.ports.registry import Customer, RegisteredDevice, Site
 from gateway.tickets.ticket import Entry, HistoryEntry, Ticket
-from gateway.web import charts, customer_forms, video, wording
+from gateway.web import charts, customer_forms, repair, video, wording
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
 from gateway.web.people import staff_names
@@ -109,16 +109,14 @@ class Card:
     site: Site | None
     zone: str
     lines: wording.Lines
-    path: Sequence[wording.Step] = ()
+    path: Sequence[repair.Step] = ()
     chart: Chart | None = None
     asks: bool = False  # "is it all right for you?" still waits for its answer
 
 
 def answered(history: Sequence[HistoryEntry], ticket: Ticket) -> bool:
-    """Whether the customer has said since it was solved that it is all right."""
-    return any(it.reason == customer_forms.CONFIRMED and it.at >= (ticket.solved_at or 0.0) for it in history) or any(
-        it.kind is Entry.CUSTOMER and it.at >= (ticket.solved_at or 0.0) for it in history
-    )
+    """Whether the customer has said anything since it was solved."""
+    return any(it.kind is Entry.CUSTOMER and it.at >= (ticket.solved_at or 0.0) for it in history)
 
 
 async def card_of(request: web.Request, own: Possessions, judged: Judged) -> Card:
@@ -137,7 +135,7 @@ async def card_of(request: web.Request, own: Possessions, judged: Judged) -> Car
     if ticket.device_id == judged.device.device_id and ticket.evidence.metric:
         days = 1.0 if now - ticket.evidence.since < 1.5 * DAY_S else 14.0
         chart = await chart_of(request, ticket.device_id, ticket.evidence.metric, days, ticket.evidence.limit)
-    return Card(judged, site, zone, lines, wording.path(ticket, history, staff), chart)
+    return Card(judged, site, zone, lines, repair.path(ticket, history, staff), chart)
 
 
 async def home(request: web.Request) -> web.StreamResponse:

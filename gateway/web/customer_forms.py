@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.ports.tickets import NotAllowed
 from gateway.tickets.ticket import Entry as Kind
 from gateway.tickets.ticket import State, Ticket
-from gateway.web import wording
+from gateway.web import repair
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
@@ -13,7 +13,6 @@ from gateway.web.people import staff_names
 from gateway.web.routes import Access, add
 from gateway.web.viewer import viewer_of
 
-CONFIRMED = "confirmed_solved"
 CATEGORIES = ("picture", "recording", "connection", "sound", "other")
 MAX_TEXT = 2000
 SHOWN = frozenset(
@@ -79,9 +78,9 @@ async def ticket_page(request: web.Request) -> web.StreamResponse:
             "device": device,
             "site": site,
             "fault": parts.knowledge.fault(ticket.fault_class),
-            "path": wording.path(ticket, history, staff),
-            "promise": wording.promise(ticket, now, zone) if not ticket.advisory else "",
-            "impact": wording.impact(ticket, now, zone),
+            "path": repair.path(ticket, history, staff),
+            "promise": repair.promise(ticket, now, zone) if not ticket.advisory else "",
+            "impact": repair.impact(ticket, now, zone),
             "talk": [it for it in history if it.kind in (Kind.REPLY, Kind.CUSTOMER) and it.text],
             "staff": staff,
             "solved": ticket.state in (State.SOLVED, State.CLOSED),
@@ -133,7 +132,7 @@ async def reply(request: web.Request) -> web.StreamResponse:
     """A message from the customer to whoever works on the ticket."""
     parts, ticket = request.app[PARTS], await own_ticket(request)
     text = await text_of(request, needed=True)
-    await parts.tickets.note(ticket.ticket_id, viewer_of(request).user, text, parts.clock.now())
+    await parts.tickets.hear(ticket.ticket_id, viewer_of(request).user, text, parts.clock.now())
     parts.wake.publish("tickets")
     raise web.HTTPSeeOther(f"/home/tickets/{ticket.number}?said=reply#talk")
 
@@ -143,9 +142,7 @@ async def confirm(request: web.Request) -> web.StreamResponse:
     parts, ticket, viewer = request.app[PARTS], await own_ticket(request), viewer_of(request)
     answer = str((await request.post()).get("answer", ""))
     if answer == "yes" and ticket.state is State.SOLVED:
-        await parts.tickets.note(
-            ticket.ticket_id, viewer.user, _("The customer says that it is solved."), parts.clock.now()
-        )
+        await parts.tickets.hear(ticket.ticket_id, viewer.user, _("Yes, it is all right."), parts.clock.now())
     elif answer == "no":
         try:
             await parts.tickets.reopen(

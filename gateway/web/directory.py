@@ -1,4 +1,4 @@
-"""Names behind ids for lists: devices, sites, customers, people. Remembered for a minute, since a queue names them all."""
+"""Names behind ids: devices, sites, customers, people. Remembered for a minute, since a queue names them all."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar

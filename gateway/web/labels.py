@@ -12,6 +12,11 @@ def state(ticket: Ticket) -> str:
     """A ticket's state, with whom it waits for."""
     if ticket.state is State.PENDING and ticket.waiting_for is not None:
         return _("Waiting: %(whom)s", whom=waiting_for(ticket.waiting_for))
+    return short_state(ticket)
+
+
+def short_state(ticket: Ticket) -> str:
+    """A ticket's state in one word."""
     return {
         State.NEW: _("New"),
         State.OPEN: _("Open"),

@@ -1,6 +1,5 @@
 """Pages: the template environment, and the answers for everything that went wrong, as a page or as problem details."""
 
-import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,6 +11,8 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.web import language, times
+from gateway.web.apikit import TITLES
+from gateway.web.apikit import problem as api_problem
 from gateway.web.assets import Assets
 from gateway.web.language import _
 from gateway.web.parts import PARTS
@@ -95,13 +96,7 @@ def problem(
     """The answer: RFC 9457 for programs, a page for people."""
     title = problem_title(status)
     if is_api(request):
-        body = {
-            "type": f"/problems/{status}",
-            "title": title,
-            "status": status,
-            **({"detail": detail} if detail else {}),
-        }
-        answer = web.Response(text=json.dumps(body), status=status, content_type="application/problem+json")
+        answer = api_problem(status if status in TITLES else 500, detail)
     else:
         answer = render(
             request,

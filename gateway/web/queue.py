@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from diagnostics.changes import Evidence
 from gateway.ports.tickets import View
 from gateway.tickets.ticket import State, Ticket
 from gateway.web import labels
 from gateway.web.directory import DIRECTORY, Directory
 from gateway.web.knowledge import Knowledge
-from gateway.web.language import _
+from gateway.web.language import _, n_
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
 from gateway.web.routes import Access, add
@@ -40,10 +39,12 @@ class Row:
     devices: int
 
 
-def evidence_line(evidence: Evidence, knowledge: Knowledge) -> str:
+def evidence_line(ticket: Ticket, knowledge: Knowledge) -> str:
     """The deciding number against its limit and what is usual."""
+    evidence = ticket.evidence
     if not evidence.metric or evidence.value is None:
-        return evidence.note
+        silent = n_("%(num)s device fell silent.", "%(num)s devices fell silent together.", len(ticket.devices))
+        return evidence.note or (silent if ticket.devices else "")
     said = [f"{knowledge.metric(evidence.metric)} {knowledge.amount(evidence.metric, evidence.value)}"]
     if evidence.limit is not None:
         said.append(_("limit %(limit)s", limit=knowledge.amount(evidence.metric, evidence.limit)))
@@ -59,7 +60,7 @@ async def row_of(ticket: Ticket, names: Directory, knowledge: Knowledge, now: fl
     return Row(
         ticket=ticket,
         fault=knowledge.fault(ticket.fault_class).name,
-        saw=evidence_line(ticket.evidence, knowledge),
+        saw=evidence_line(ticket, knowledge),
         what=await names.what(ticket),
         site=site.name if site else "",
         customer=customer.name if customer else "",
@@ -95,7 +96,10 @@ async def listing(request: web.Request) -> Listing:
     parts, names = request.app[PARTS], request.app[DIRECTORY]
     view, search = _view_in(request), request.query.get("q", "").strip()[:MAX_SEARCH]
     cursor = request.query.get("cursor", "")[:200]
-    page = await parts.tickets.page(view, viewer_of(request).user, search, cursor, PAGE)
+    try:
+        page = await parts.tickets.page(view, viewer_of(request).user, search, cursor, PAGE)
+    except ValueError:  # no cursor of ours
+        raise web.HTTPNotFound from None
     now = parts.clock.now()
     rows = await asyncio.gather(*(row_of(ticket, names, parts.knowledge, now) for ticket in page.tickets))
     return Listing(view, search, cursor, rows, page.next_cursor, page.counts)

@@ -1,6 +1,7 @@
 """Numbers behind the console's charts: columns from the history, the evidence where the history is away, and marks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from aiohttp import web
 
@@ -17,13 +18,19 @@ COLUMNS = 600
 HOUR_S = 3600.0
 
 
-def _columns(columns: Sequence[Column], width: float) -> list[list[float | None]]:
-    """Times, minima, means, maxima. A hole of more than two columns is drawn as a hole."""
-    data: list[list[float | None]] = [[], [], [], []]
+Table = list[list[float | None]]
+HOLE_GAPS = 3.0
+
+
+def _columns(columns: Sequence[Column], width: float) -> Table:
+    """Times, minima, means, maxima. Where the device was silent for three of its usual gaps, a hole is drawn."""
+    data: Table = [[], [], [], []]
+    gaps = sorted(later.start - earlier.start for earlier, later in pairwise(columns))
+    hole = HOLE_GAPS * (gaps[len(gaps) // 2] if gaps else width)
     last = None
     for it in columns:
         middle = it.start + width / 2
-        if last is not None and middle - last > max(3 * width, 900):
+        if last is not None and middle - last > hole:
             for series, value in zip(data, (last + width, None, None, None), strict=True):
                 series.append(value)
         for series, value in zip(data, (middle, it.minimum, it.mean, it.maximum), strict=True):
@@ -43,7 +50,8 @@ async def _payload(
     limit: float | None = None,
 ) -> dict[str, object]:
     parts = request.app[PARTS]
-    note, data = "", [[], [], [], []]
+    note = ""
+    data: Table = [[], [], [], []]
     try:
         found = await parts.history.series(device_id, metric, start, end, COLUMNS)
         data = _columns(found, (end - start) / COLUMNS)
@@ -75,7 +83,7 @@ def window_of(ticket: Ticket, now: float) -> tuple[float, float]:
 
 
 async def evidence(request: web.Request) -> web.StreamResponse:
-    """The chart of why a ticket opened: the signal around its onset, with onset, opening, impact and solution marked."""
+    """The chart of why a ticket opened: the signal around its onset, with what happened marked."""
     ticket = await ticket_in(request)
     names, now = request.app[DIRECTORY], request.app[PARTS].clock.now()
     site = await names.site(ticket.site_id)

@@ -3,8 +3,8 @@
 from aiohttp import web
 from aiohttp_session import get_session, session_middleware
 
-from gateway.web import auth, customer, health, staff
-from gateway.web.assets import DIST, STATIC, Assets
+from gateway.web import api, auth, customer, health, staff
+from gateway.web.assets import DIST, Assets
 from gateway.web.language import choose_language
 from gateway.web.pages import explain_problems, set_up_templates
 from gateway.web.parts import PARTS, WebParts
@@ -48,9 +48,8 @@ def create_app(parts: WebParts) -> web.Application:
     app[ACCESS] = {}
     set_up_templates(app, Assets())
     app.on_response_prepare.append(harden)
-    for pages in (auth, health, customer, staff):
+    for pages in (auth, health, customer, staff, api):
         pages.add_routes(app)
     app.router.add_static("/static/dist", DIST)
     app[ACCESS]["GET", "/static/dist"] = app[ACCESS]["HEAD", "/static/dist"] = Access.PUBLIC
-    assert STATIC.is_dir()
     return app

@@ -14,7 +14,7 @@ LIFE_PULSES = 240  # an hour; then the page connects anew, which checks its sess
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """Server-sent events "tickets", "devices", "rollouts" with no data but a counter; viewers fetch what they may see."""
+    """Events "tickets", "devices", "rollouts" with no data but a counter; viewers fetch what they may see."""
     with request.app[PARTS].wake.watch() as watcher:
         async with sse_response(request, ping_interval=PULSE_S) as stream:
             await stream.send("", event="ready", retry=1000)

@@ -1,4 +1,4 @@
-"""The staff's page of one ticket: why it opened, its chart, what the customer sees, its history, what can be done now."""
+"""The staff's page of one ticket: why it opened, what the customer sees, its history, what can be done now."""
 
 import asyncio
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ async def context(request: web.Request, ticket: Ticket) -> dict[str, object]:
         "row": await row_of(ticket, names, parts.knowledge, now),
         "ticket": ticket,
         "fault": parts.knowledge.fault(ticket.fault_class),
-        "why": evidence_line(ticket.evidence, parts.knowledge),
+        "why": evidence_line(ticket, parts.knowledge),
         "device": device,
         "live": parts.live.view(ticket.device_id) if ticket.device_id else None,
         "site": site,

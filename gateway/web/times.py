@@ -77,9 +77,10 @@ def ago(at: float, now: float) -> str:
 
 
 def short_span(seconds: float) -> str:
-    """For tables: -00:12, 03:40, 5 d."""
-    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
-    if seconds >= 2 * 86_400:
-        return f"{sign}{int(seconds // 86_400)} {_('d')}"
-    minutes = int(seconds // 60)
-    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+    """For tables: −6 min, 3 h, 5 d."""
+    sign, size = ("−" if seconds < 0 else ""), abs(seconds)
+    if size < 3600:
+        return f"{sign}{int(size // 60)} {_('min')}"
+    if size < 2 * 86_400:
+        return f"{sign}{int(size // 3600)} {_('h')}"
+    return f"{sign}{int(size // 86_400)} {_('d')}"

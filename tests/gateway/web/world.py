@@ -2,24 +2,32 @@
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any
 
 from diagnostics.catalogue import load_catalogue
-from diagnostics.changes import Evidence, Impact, Severity
+from diagnostics.changes import Change, ChangeKind, Evidence, Impact, Scope, Severity
 from diagnostics.faults import load_faults
 from gateway.clock import ManualClock
 from gateway.ports.history import Latest, Sample
-from gateway.ports.ledger import Reject, RejectReason
+from gateway.ports.ledger import Effects, JournalKind, Reject, RejectReason
 from gateway.ports.live import ActiveEpisode, DeviceView, Liveness
 from gateway.ports.registry import Customer, RegisteredDevice, Role, Site, User
 from gateway.storage.history_memory import MemoryHistory
-from gateway.tickets.ticket import CloseCode, Entry, HistoryEntry, State, Ticket, WaitingFor
+from gateway.storage.memory import (
+    MemoryAccounts,
+    MemoryDownlinkOutbox,
+    MemoryLedger,
+    MemoryNotificationOutbox,
+    MemoryRegistry,
+    MemoryTickets,
+)
+from gateway.tickets.ticket import CloseCode, WaitingFor
 from gateway.web.knowledge import Knowledge
 from gateway.web.parts import WebParts, WebSettings
 from gateway.web.passwords import hash_password
-from gateway.web.updates import UpdateView
+from gateway.web.updates import Refused, RolloutView, UpdateView, WaveView
 from gateway.web.wake import Broadcaster
-from tests.gateway.web.stand_ins import Accounts, Registry, Tickets
 
 NOW = 1_795_244_700.0  # Sat 21 Nov 2026 07:05 UTC = 14:05 in Jakarta
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -39,12 +47,44 @@ class Live:
         return self.blind
 
 
-class Rejects:
-    def __init__(self) -> None:
-        self.kept: list[Reject] = []
+class Rollouts:
+    """One rollout that remembers what was asked of it."""
 
-    async def rejects(self, device_id: str | None, limit: int) -> list[Reject]:
-        return [it for it in self.kept if device_id in (None, it.device_id)][:limit]
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str, str]] = []
+        waves = (
+            WaveView("canary", "passed", 10, 0, 0, 0, 10, 0, 0),
+            WaveView("1: Kemang", "passed", 40, 0, 0, 0, 39, 1, 0),
+            WaveView("2: Jakarta", "open", 160, 61, 19, 4, 74, 1, 1, "0.9 % failed"),
+            WaveView("3: all", "pending", 790, 790, 0, 0, 0, 0, 0, "waits for wave 2"),
+        )
+        stops = ("more than 2 % of a wave failed", "updated devices restart twice as often as the others")
+        failures = (("not_enough_space", 2), ("lost", 1))
+        self.one = RolloutView(
+            "r-250", "cam-4k 2.5.0", "2.5.0", "2.4.1", "CAM-4K (1,000)", "running", "dewi", "sari", NOW - 20 * HOUR,
+            "9f2c" * 16, waves, 6, 10, stops, failures,
+        )  # fmt: skip
+
+    async def all(self) -> list[RolloutView]:
+        return [self.one]
+
+    async def get(self, rollout_id: str) -> RolloutView | None:
+        return self.one if rollout_id == self.one.rollout_id else None
+
+    def _step(self, step: str, state: str, actor: str, reason: str) -> None:
+        if self.one.state in ("aborted", state):
+            raise Refused(f"the rollout is {self.one.state}")
+        self.steps.append((step, actor, reason))
+        self.one = replace(self.one, state=state, reason=reason)
+
+    async def pause(self, rollout_id: str, actor: str, reason: str, now: float) -> None:
+        self._step("pause", "paused", actor, reason)
+
+    async def resume(self, rollout_id: str, actor: str, now: float) -> None:
+        self._step("resume", "running", actor, "")
+
+    async def stop(self, rollout_id: str, actor: str, reason: str, now: float) -> None:
+        self._step("stop", "aborted", actor, reason)
 
 
 class Updates:
@@ -55,32 +95,36 @@ class Updates:
         return self.views.get(device_id)
 
 
-@dataclass
 class World:
-    registry: Registry = field(default_factory=Registry)
-    accounts: Accounts = field(default_factory=Accounts)
-    tickets: Tickets = field(default_factory=Tickets)
-    history: MemoryHistory = field(default_factory=MemoryHistory)
-    live: Live = field(default_factory=Live)
-    rejects: Rejects = field(default_factory=Rejects)
-    updates: Updates = field(default_factory=Updates)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    wake: Broadcaster = field(default_factory=Broadcaster)
+    """The shipped adapters in memory, joined as the wiring joins them."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.registry = MemoryRegistry()
+        self.accounts = MemoryAccounts()
+        self.tickets = MemoryTickets(self.registry, MemoryNotificationOutbox(), self.clock)
+        self.ledger = MemoryLedger(self.tickets, MemoryDownlinkOutbox(), lambda _: DAY)
+        self.history = MemoryHistory()
+        self.live = Live()
+        self.updates = Updates()
+        self.rollouts = Rollouts()
+        self.wake = Broadcaster()
 
     def parts(self, **more: object) -> WebParts:
         settings = WebSettings(secret=b"s" * 32, secure_cookies=False, support_contact="+62 811 555 010")
-        given = dict(
+        given: dict[str, Any] = dict(  # noqa: C408 - read as the call that it becomes
             tickets=self.tickets,
             registry=self.registry,
             accounts=self.accounts,
             history=self.history,
             live=self.live,
             knowledge=Knowledge(load_faults(), load_catalogue()),
-            rejects=self.rejects,
+            rejects=self.ledger,
             clock=self.clock,
             settings=settings,
             wake=self.wake,
             updates=self.updates,
+            rollouts=self.rollouts,
         )
         return WebParts(**{**given, **more})
 
@@ -104,7 +148,7 @@ USERS = (
 
 
 def _site(site: str, names: list[str]) -> list[RegisteredDevice]:
-    dates = dict(warranty_until="2027-06-30", contract_until="2028-01-31", support_until="2029-12-31")
+    dates = {"warranty_until": "2027-06-30", "contract_until": "2028-01-31", "support_until": "2029-12-31"}
     router = RegisteredDevice(f"{site}-router", "Router", "router", "RT-2", site, **dates)
     recorder = RegisteredDevice(f"{site}-nvr", "Perekam", "recorder", "NVR-16", site, router.device_id, **dates)
     cameras = [
@@ -118,6 +162,11 @@ DEVICES = [
     *_site("kemang", ["Kamera kasir", "Kamera halaman", "Kamera pintu belakang", "Kamera lorong", "Kamera parkir"]),
     *_site("bekasi", ["Kamera gerbang", "Kamera rak A", "Kamera rak B"]),
     *_site("senggigi", ["Lobby", "Pool", "Kitchen", "Corridor 1", "Corridor 2", "Parking", "Beach gate", "Garden"]),
+]
+
+DEVICES = [
+    replace(it, warranty_until="2024-03-31", contract_until="2025-03-31") if it.device_id == "senggigi-cam-02" else it
+    for it in DEVICES
 ]
 
 
@@ -144,44 +193,35 @@ def _view(device: RegisteredDevice, rng: random.Random) -> DeviceView:
     return DeviceView(device.device_id, Liveness.ONLINE, at, at, 12, "2.4.1", metrics, states)
 
 
-def ticket(
-    number: int,
+def open_ticket(
+    world: "World",
     fault: str,
-    device: RegisteredDevice,
+    device_id: str,
     *,
     since: float,
     severity: Severity = Severity.WARNING,
     evidence: Evidence | None = None,
-    **more: object,
-) -> Ticket:
-    site = next(it for it in SITES if it.site_id == device.site_id)
-    given = dict(
-        ticket_id=f"t-{number}",
-        number=f"SG-{number}",
-        key=f"device:{device.device_id}:{fault}",
-        scope="device",
-        scope_id=device.device_id,
-        device_id=device.device_id,
-        site_id=device.site_id,
-        customer_id=site.customer_id,
-        fault_class=fault,
-        severity=severity,
-        state=State.NEW,
-        rule="wear@3",
-        advisory=False,
-        opened_at=since + 5 * MINUTE,
-        updated_at=since + 5 * MINUTE,
-        episodes=1,
-        version=1,
-        evidence=evidence or Evidence("", None, None, None, since),
-        impact=None,
-        priority_at=NOW + 6 * HOUR,
+    impact: Impact | None = None,
+    rule: str = "wear@3",
+    site_id: str = "",
+    members: tuple[str, ...] = (),
+) -> str:
+    """A change of health, as diagnostics would send it, five minutes after its onset. Returns the ticket's id."""
+    change = Change(
+        ChangeKind.OPENED,
+        Scope.SITE if site_id else Scope.DEVICE,
+        site_id or device_id,
+        fault,
+        rule,
+        severity,
+        since + 5 * MINUTE,
+        since + 5 * MINUTE,
+        evidence or Evidence("", None, None, None, since),
+        impact,
+        members,
     )
-    return Ticket(**{**given, **more})
-
-
-def opened(it: Ticket) -> HistoryEntry:
-    return HistoryEntry(it.opened_at, Entry.OPENED, it.rule, "first_episode", it.evidence.note)
+    faults = load_faults()
+    return world.tickets.apply(change, lambda name: faults[name].time_to_act_s, since + 5 * MINUTE).ticket_id
 
 
 async def make_world() -> World:
@@ -189,7 +229,6 @@ async def make_world() -> World:
     await world.registry.put(CUSTOMERS, SITES, DEVICES)
     for user in USERS:
         await world.accounts.put_user(user)
-    by_id = {it.device_id: it for it in DEVICES}
     for device in DEVICES:
         world.live.views[device.device_id] = _view(device, rng)
         samples = []
@@ -205,178 +244,87 @@ async def make_world() -> World:
                 values["rssi_dbm"] = -56 - max(0, step - 500) / 9 + rng.gauss(0, 1.2)
             samples.append(Sample(device.device_id, at, values))
         await world.history.append(1, samples)
-    _tickets(world, by_id)
+    await _tickets(world)
     _silences(world)
-    for place, (reason, detail) in enumerate(
-        [
-            (RejectReason.NOT_JSON, "line 1, column 3: expected a value"),
-            (RejectReason.SCHEMA, "metrics.soc_temp_c: not a number"),
-            (RejectReason.TOO_LARGE, "21504 bytes; at most 16384"),
-        ]
-    ):
-        world.rejects.kept.append(
-            Reject(
-                "kemang-cam-04",
-                "siaga/v1/kemang-cam-04/telemetry",
-                reason,
-                detail,
-                NOW - place * HOUR,
-                b"{<script>alert(1)</script>",
-            )
-        )
+    refused = [
+        (RejectReason.NOT_JSON, "line 1, column 3: expected a value"),
+        (RejectReason.SCHEMA, "metrics.soc_temp_c: not a number"),
+        (RejectReason.TOO_LARGE, "21504 bytes; at most 16384"),
+    ]
+    topic, sample = "siaga/v1/kemang-cam-04/telemetry", b"{<script>alert(1)</script>"
+    rejects = [
+        Reject("kemang-cam-04", topic, reason, detail, NOW - (3 - place) * HOUR, sample)
+        for place, (reason, detail) in enumerate(refused)
+    ]
+    await world.ledger.commit(Effects(JournalKind.BATCH, NOW, 3, b"", rejects=rejects))
     world.updates.views["senggigi-cam-05"] = UpdateView(
         "r-241", "2.5.0", "installing", True, NOW - 2 * MINUTE, progress=0.4
     )
     return world
 
 
-def _tickets(world: World, by_id: dict[str, RegisteredDevice]) -> None:
-    add = world.tickets.add
-    wear = Evidence(
-        "sd_life_used_pct",
-        79.6,
-        80.0,
-        32.0,
-        NOW - 2 * DAY,
-        tuple((NOW - 2 * DAY + k * HOUR, 75 + k * 0.1) for k in range(48)),
-        "",
+async def _tickets(world: World) -> None:
+    """SG-1001 to SG-1008, in this order."""
+    tickets = world.tickets
+    samples = tuple((NOW - 2 * DAY + hour * HOUR, 75 + hour * 0.1) for hour in range(48))
+    wear = Evidence("sd_life_used_pct", 79.6, 80.0, 32.0, NOW - 2 * DAY, samples)
+    dates = Impact(NOW + 9 * DAY, NOW + 13 * DAY, NOW + 19 * DAY)
+    worn = open_ticket(
+        world, "F01", "kemang-cam-01", since=NOW - 2 * DAY, severity=Severity.HIGH, evidence=wear, impact=dates
     )
-    first = ticket(
-        1042,
-        "F01",
-        by_id["kemang-cam-01"],
-        since=NOW - 2 * DAY,
-        severity=Severity.HIGH,
-        evidence=wear,
-        state=State.OPEN,
-        owner="sari",
-        version=2,
-        promise_at=NOW + 3 * HOUR,
-        impact=Impact(NOW + 9 * DAY, NOW + 13 * DAY, NOW + 19 * DAY),
-        priority_at=NOW + 4 * DAY,
-    )
-    add(
-        first,
-        opened(first),
-        HistoryEntry(NOW - 5 * HOUR, Entry.TAKEN, "sari", "taken"),
-        HistoryEntry(NOW - 4.5 * HOUR, Entry.NOTE, "sari", "note", "Card ordered: 128 GB high endurance."),
-        HistoryEntry(
-            NOW - 4 * HOUR,
-            Entry.REPLY,
-            "sari",
-            "reply",
-            "Kartu memori baru sudah kami pesan. Kami kabari jadwal penggantiannya.",
-        ),
-    )
-    weak = Evidence("rssi_dbm", -74.0, -70.0, -55.0, NOW - 8 * HOUR, (), "")
-    second = ticket(
-        1043,
-        "F20",
-        by_id["kemang-cam-02"],
-        since=NOW - 8 * HOUR,
-        evidence=weak,
-        priority_at=NOW + 20 * HOUR,
-        promise_at=NOW + 19 * HOUR,
-    )
-    add(second, opened(second))
+    taken = await tickets.take(worn, 1, "sari", NOW - 5 * HOUR)
+    await tickets.note(worn, "sari", "Card ordered: 128 GB, high endurance.", NOW - 4.5 * HOUR)
+    words = "Kartu memori baru sudah kami pesan. Kami kabari jadwal penggantiannya."
+    await tickets.note(worn, "sari", words, NOW - 4 * HOUR, to_customer=True)
+    await tickets.promise(worn, taken.version + 2, "sari", NOW + 3 * HOUR, NOW - 4 * HOUR)
+    weak = Evidence("rssi_dbm", -74.0, -70.0, -55.0, NOW - 8 * HOUR)
+    wifi = open_ticket(world, "F20", "kemang-cam-02", since=NOW - 8 * HOUR, evidence=weak, rule="wifi-weak@2")
+    await tickets.promise(wifi, 1, "sari", NOW + 19 * HOUR, NOW - 7 * HOUR)
     hot = Evidence("soc_temp_c", 86.0, 80.0, 58.0, NOW - 26 * HOUR)
-    third = ticket(
-        1044,
-        "F07",
-        by_id["senggigi-cam-02"],
-        since=NOW - 26 * HOUR,
-        evidence=hot,
-        advisory=True,
-        priority_at=NOW + 2 * DAY,
-    )
-    add(third, opened(third))
+    open_ticket(world, "F07", "senggigi-cam-02", since=NOW - 26 * HOUR, evidence=hot, rule="overheat@2")
     members = tuple(it.device_id for it in DEVICES if it.site_id == "bekasi")
-    outage = ticket(
-        1045,
+    open_ticket(
+        world,
         "F39",
-        by_id["bekasi-router"],
+        "",
         since=NOW - 18 * MINUTE,
         severity=Severity.CRITICAL,
-        scope="site",
-        scope_id="bekasi",
-        device_id="",
-        devices=members,
-        key="site:bekasi:F39",
-        priority_at=NOW - 6 * MINUTE,
-        promise_at=NOW + 40 * MINUTE,
+        site_id="bekasi",
+        members=members,
         rule="site-silent@1",
     )
-    add(outage, opened(outage))
     gaps = Evidence("gap_s_per_day", 412.0, 300.0, 8.0, NOW - 10 * HOUR)
-    waits = ticket(
-        1046,
-        "F06",
-        by_id["senggigi-cam-03"],
-        since=NOW - 10 * HOUR,
-        severity=Severity.HIGH,
-        evidence=gaps,
-        state=State.PENDING,
-        owner="andi",
-        waiting_for=WaitingFor.CUSTOMER,
-        version=4,
-        priority_at=NOW + 1 * HOUR,
+    missing = open_ticket(
+        world, "F06", "senggigi-cam-03", since=NOW - 10 * HOUR, severity=Severity.HIGH, evidence=gaps, rule="gaps@1"
     )
-    add(
-        waits,
-        opened(waits),
-        HistoryEntry(NOW - 3 * HOUR, Entry.TAKEN, "andi", "taken"),
-        HistoryEntry(
-            NOW - 2 * HOUR, Entry.REPLY, "andi", "reply", "May we restart the kitchen camera tonight after 23:00?"
-        ),
-        HistoryEntry(NOW - 2 * HOUR, Entry.WAITING, "andi", "customer"),
-    )
-    cured = ticket(
-        1040,
-        "F16",
-        by_id["kemang-cam-03"],
-        since=NOW - 3 * DAY,
-        state=State.SOLVED,
-        owner="sari",
-        solved_at=NOW - 2 * HOUR,
-        close_code=CloseCode.FIXED_ON_SITE,
-        version=5,
-    )
-    add(
-        cured,
-        opened(cured),
-        HistoryEntry(NOW - 2 * DAY, Entry.TAKEN, "sari", "taken"),
-        HistoryEntry(NOW - 2 * HOUR, Entry.SOLVED, "sari", "fixed_on_site", "Both plugs re-made."),
-    )
+    await tickets.take(missing, 1, "andi", NOW - 3 * HOUR)
+    question = "May we restart the kitchen camera tonight after 23:00?"
+    asked = await tickets.note(missing, "andi", question, NOW - 2 * HOUR, to_customer=True)
+    await tickets.wait(missing, asked.version, "andi", WaitingFor.CUSTOMER, NOW - 2 * HOUR)
+    sag = Evidence("poe_v", 43.1, 44.0, 48.9, NOW - 3 * DAY)
+    cured = open_ticket(world, "F16", "kemang-cam-03", since=NOW - 3 * DAY, evidence=sag, rule="poe-sag@1")
+    await tickets.take(cured, 1, "sari", NOW - 2 * DAY)
+    await tickets.solve(cured, 2, "sari", CloseCode.FIXED_ON_SITE, "Both plugs made anew.", NOW - 2 * HOUR)
     leak = Evidence("mem_used_pct", 88.0, 85.0, 52.0, NOW - 30 * HOUR)
-    full = ticket(
-        1047,
-        "F22",
-        by_id["senggigi-nvr"],
-        since=NOW - 30 * HOUR,
-        evidence=leak,
-        impact=Impact(NOW + 2 * DAY, NOW + 3 * DAY, NOW + 5 * DAY),
-        priority_at=NOW + 1 * DAY,
-        rule="memory-leak@2",
+    filling = Impact(NOW + 2 * DAY, NOW + 3 * DAY, NOW + 5 * DAY)
+    open_ticket(
+        world, "F22", "senggigi-nvr", since=NOW - 30 * HOUR, evidence=leak, impact=filling, rule="memory-leak@2"
     )
-    add(full, opened(full))
     expiry = Evidence("cert_days_left", 21.0, 30.0, None, NOW - 6 * HOUR)
-    runs_out = ticket(
-        1048,
+    day = Impact(NOW + 21 * DAY, NOW + 21 * DAY, NOW + 21 * DAY)
+    open_ticket(
+        world,
         "F29",
-        by_id["senggigi-cam-06"],
+        "senggigi-cam-06",
         since=NOW - 6 * HOUR,
         severity=Severity.INFO,
         evidence=expiry,
-        impact=Impact(NOW + 21 * DAY, NOW + 21 * DAY, NOW + 21 * DAY),
-        priority_at=NOW + 12 * DAY,
+        impact=day,
         rule="certificate@1",
     )
-    add(runs_out, opened(runs_out))
 
 
 def _silences(world: World) -> None:
-    from dataclasses import replace
-
     views = world.live.views
     for device in DEVICES:
         if device.site_id == "bekasi":
