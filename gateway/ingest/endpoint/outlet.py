@@ -6,7 +6,9 @@ from gateway.ingest.endpoint.session import Delivery
 
 
 class Outlet:
-    """Renders for one connection. An alias is given to the first topics, as many as the client allows."""
+    """Renders for one connection. An alias is given to the first topics, as many as the client allows. QoS 2 goes
+    without: its receiver keeps the packet until PUBREL, perhaps on a later connection, where an alias means nothing.
+    """
 
     __slots__ = ("_alias_maximum", "_aliases", "_maximum_packet", "version")
 
@@ -28,8 +30,10 @@ class Outlet:
             if message.expires_at <= now:
                 return None
             expiry_s = min(max(1, round(message.expires_at - now)), 0xFFFF_FFFF)
-        known = (self._aliases or {}).get(message.topic, 0)
-        alias = known or self._next_alias()
+        known = alias = 0
+        if self._alias_maximum and delivery.qos < 2:
+            known = (self._aliases or {}).get(message.topic, 0)
+            alias = known or self._next_alias()
         packet = encode.publish(
             self.version,
             "" if known else message.topic,

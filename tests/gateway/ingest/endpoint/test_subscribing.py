@@ -364,6 +364,16 @@ async def test_topics_are_aliased_as_far_as_the_client_allows(mqtt):
         ]
 
 
+async def test_a_qos_2_message_carries_its_topic_in_full(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub", properties=b"\x22\x00\x09")
+        await sub.send(mqtt.subscribe(("#", 2), version=5))
+        await sub.read()
+        peer = await broker.client(5)
+        await peer.send(*[mqtt.publish("t", b"x", qos, qos, version=5) for qos in (1, 2)])
+        assert [(await sub.message()).topic for _ in range(2)] == ["t", "t"]
+
+
 async def test_a_client_that_allows_no_alias_gets_none(mqtt, version):
     async with mqtt.serve() as broker:
         sub = await broker.subscriber("#", 0, version)
