@@ -1,0 +1,293 @@
+"""How early and how honest: tickets against what really happened. Pure; knows neither simulator nor gateway.
+
+A ticket is true for a fault when it has its key (device or site, and fault class) and opened between onset and repair; it
+is in time when that was at least `L` before the customer noticed. Nothing before the onset counts as true: the truth
+knows the onset exactly. A fault takes its first true ticket; further ones are duplicates. On a device with a fault,
+tickets of other classes are its consequences (counted apart); everything else is false. No point adjustment.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from diagnostics.changes import Impact, Scope
+from diagnostics.intervals import poisson, quantile, wilson
+
+HOUR = 3600.0
+DAY = 86_400.0
+MONTH = 30 * DAY
+AFTER_S = 2 * DAY
+BLIND_AFTER_S = 900.0
+FLOOD_BIN_S = 600.0
+FLOOD = 10
+CURVE_H = (0, 1, 6, 24, 48, 96)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What really happened: onset, when the customer noticed, when it was repaired; epoch seconds.
+
+    `scope` is device, switch, site or gateway; `shape` degradation or step; `affected` all devices that suffer.
+    """
+
+    device_id: str
+    fault_class: str
+    onset: float
+    visible_at: float
+    recovered_at: float
+    site_id: str = ""
+    scope: str = "device"
+    shape: str = "degradation"
+    affected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A ticket as it opened."""
+
+    scope: Scope
+    scope_id: str
+    fault_class: str
+    opened_at: float
+    rule: str
+    impact: Impact | None = None
+    parent: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class ClassScore:
+    """One fault class. Times in hours; `leads` are visible - opened, `delays` opened - onset."""
+
+    shape: str
+    injected: int = 0
+    early: int = 0
+    late: int = 0
+    leads: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+    duplicates: int = 0
+    missed: list[Fault] = field(default_factory=list)
+    tardy: list[Fault] = field(default_factory=list)
+    false: list[Raised] = field(default_factory=list)
+    in_interval: int = 0
+    with_interval: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Score:
+    """The whole board. Device-months are of devices without any fault (`healthy`) and of all fault-free time."""
+
+    classes: dict[str, ClassScore]
+    healthy_months: float
+    free_months: float
+    false_healthy: list[Raised]
+    false_elsewhere: list[Raised]
+    consequences: int
+    per_outage: list[int]
+    own_outages: int
+    during_own: list[Raised]
+    flood_share: float
+    tickets: int
+
+    def coverage(self, margin_h: float = 0.0) -> tuple[int, int]:
+        """(degradations ticketed at least so long before the customer noticed, degradations)."""
+        slow = [part for part in self.classes.values() if part.shape == "degradation"]
+        hits = sum(lead > margin_h for part in slow for lead in part.leads if lead > 0)
+        return hits, sum(part.injected for part in slow)
+
+
+def _devices_of(fault: Fault) -> tuple[str, ...]:
+    return fault.affected or (fault.device_id,)
+
+
+def _matches(ticket: Raised, fault: Fault) -> bool:
+    if ticket.fault_class != fault.fault_class or not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S:
+        return False
+    if fault.scope == "site":
+        return ticket.scope is Scope.SITE and ticket.scope_id == fault.site_id
+    if fault.scope == "gateway":
+        return ticket.scope is Scope.GATEWAY
+    return ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault)
+
+
+def judge(
+    tickets: Sequence[Raised],
+    faults: Sequence[Fault],
+    sites: Mapping[str, str],
+    period: tuple[float, float],
+    agents: int = 1,
+) -> Score:
+    """The board of a run. `sites`: device id -> site id of every device of the fleet; `period` is (begin, end)."""
+    score = _empty(faults, sites, period)
+    by_class: dict[str, list[Raised]] = {}
+    for ticket in sorted(tickets, key=lambda one: one.opened_at):
+        by_class.setdefault(ticket.fault_class, []).append(ticket)
+    used: set[int] = set()
+    for fault in faults:
+        if fault.onset >= period[1]:
+            continue
+        _judge_fault(score.classes[fault.fault_class], fault, by_class.get(fault.fault_class, []), used)
+    outages = [fault for fault in faults if fault.scope == "site"]
+    score.per_outage = [_tickets_of_outage(outage, tickets, faults, sites) for outage in outages]
+    own = [fault for fault in faults if fault.scope == "gateway"]
+    score.own_outages = len(own)
+    healthy = _healthy(faults, sites)
+    for ticket in tickets:
+        if id(ticket) in used or ticket.scope is Scope.GATEWAY:
+            continue
+        if any(fault.onset <= ticket.opened_at <= fault.recovered_at + BLIND_AFTER_S for fault in own):
+            if ticket.fault_class in {"OFFLINE", "F39"} and not _explained(ticket, faults, sites):
+                score.during_own.append(ticket)
+        if _explained(ticket, faults, sites):
+            score.consequences += 1
+        else:
+            falsely = score.false_healthy if ticket.scope_id in healthy else score.false_elsewhere
+            falsely.append(ticket)
+            score.classes.setdefault(ticket.fault_class, ClassScore("none")).false.append(ticket)
+    score.flood_share = _flood(tickets, agents)
+    score.tickets = len(tickets)
+    return score
+
+
+def _empty(faults: Sequence[Fault], sites: Mapping[str, str], period: tuple[float, float]) -> Score:
+    length = period[1] - period[0]
+    busy = sum(
+        max(0.0, min(fault.recovered_at + AFTER_S, period[1]) - max(fault.onset, period[0])) * len(_devices_of(fault))
+        for fault in faults
+        if fault.scope != "gateway"
+    )
+    classes = {fault.fault_class: ClassScore(fault.shape) for fault in faults}
+    healthy = len(_healthy(faults, sites)) * length / MONTH
+    return Score(classes, healthy, (len(sites) * length - busy) / MONTH, [], [], 0, [], 0, [], 0.0, 0)
+
+
+def _healthy(faults: Iterable[Fault], sites: Mapping[str, str]) -> set[str]:
+    ill = {device_id for fault in faults for device_id in _devices_of(fault)}
+    return set(sites) - ill
+
+
+def _judge_fault(part: ClassScore, fault: Fault, tickets: Iterable[Raised], used: set[int]) -> None:
+    part.injected += 1
+    mine = [ticket for ticket in tickets if id(ticket) not in used and _matches(ticket, fault)]
+    if not mine:
+        part.missed.append(fault)
+        return
+    used.update(map(id, mine))
+    first = mine[0]
+    by_key = Counter((ticket.scope, ticket.scope_id) for ticket in mine)
+    part.duplicates += sum(count - 1 for count in by_key.values())
+    lead = (fault.visible_at - first.opened_at) / HOUR
+    part.leads.append(lead)
+    part.delays.append((first.opened_at - fault.onset) / HOUR)
+    if lead > 0:
+        part.early += 1
+    else:
+        part.late += 1
+        part.tardy.append(fault)
+    impact = first.impact
+    if impact is not None and lead > 0:
+        part.with_interval += 1
+        part.in_interval += impact.earliest_at <= fault.visible_at <= impact.latest_at
+
+
+def _explained(ticket: Raised, faults: Iterable[Fault], sites: Mapping[str, str]) -> bool:
+    """Whether a fault was there that may have this consequence: on the device, on what it hangs on, or on its site."""
+    for fault in faults:
+        if not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S or fault.scope == "gateway":
+            continue
+        if ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault) or ticket.parent in _devices_of(fault):
+            return True
+        if ticket.scope is Scope.SITE and any(sites.get(device) == ticket.scope_id for device in _devices_of(fault)):
+            return True
+    return False
+
+
+def _tickets_of_outage(
+    outage: Fault, tickets: Iterable[Raised], faults: Iterable[Fault], sites: Mapping[str, str]
+) -> int:
+    """Tickets for silence that one outage of a site caused (devices with a fault of their own aside)."""
+    own = {
+        device
+        for fault in faults
+        if fault is not outage and fault.onset <= outage.recovered_at and outage.onset <= fault.recovered_at + AFTER_S
+        for device in _devices_of(fault)
+        if fault.scope != "gateway"
+    }
+    return sum(
+        ticket.fault_class in {"F39", "OFFLINE"}
+        and outage.onset <= ticket.opened_at <= outage.recovered_at + HOUR
+        and (
+            ticket.scope_id == outage.site_id
+            or (sites.get(ticket.scope_id) == outage.site_id and ticket.scope_id not in own)
+        )
+        for ticket in tickets
+    )
+
+
+def _flood(tickets: Iterable[Raised], agents: int) -> float:
+    """Share of the 10-minute bins with openings in which an agent got more than 10."""
+    bins = Counter(int(ticket.opened_at // FLOOD_BIN_S) for ticket in tickets)
+    return sum(count > FLOOD * agents for count in bins.values()) / len(bins) if bins else 0.0
+
+
+def report(score: Score) -> dict[str, object]:
+    """The board as plain data, ready for JSON."""
+    leads = [lead for part in score.classes.values() if part.shape == "degradation" for lead in part.leads if lead > 0]
+    hits, total = score.coverage()
+    false = len(score.false_healthy)
+    interval = sum(part.in_interval for part in score.classes.values())
+    intervals = sum(part.with_interval for part in score.classes.values())
+    return {
+        "coverage": _share(hits, total),
+        "coverage_by_margin_h": {str(margin): _share(*score.coverage(margin)) for margin in CURVE_H},
+        "lead_h": _spread(leads),
+        "false_per_100_device_months": _rate(false, score.healthy_months / 100),
+        "false_elsewhere_per_100_device_months": _rate(
+            len(score.false_elsewhere), max(0.0, score.free_months - score.healthy_months) / 100
+        ),
+        "healthy_device_months": round(score.healthy_months, 1),
+        "tickets": score.tickets,
+        "consequences": score.consequences,
+        "duplicates": sum(part.duplicates for part in score.classes.values()),
+        "tickets_per_site_outage": {str(count): number for count, number in sorted(Counter(score.per_outage).items())},
+        "own_outages": score.own_outages,
+        "tickets_during_own_outage": len(score.during_own),
+        "forecast_interval_coverage": _share(interval, intervals),
+        "flood_share": round(score.flood_share, 4),
+        "classes": {name: _class_report(part) for name, part in sorted(score.classes.items())},
+    }
+
+
+def _class_report(part: ClassScore) -> dict[str, object]:
+    return {
+        "shape": part.shape,
+        "injected": part.injected,
+        "before_visible": part.early,
+        "after_visible": part.late,
+        "missed": len(part.missed),
+        "coverage": _share(part.early, part.injected),
+        "lead_h": _spread([lead for lead in part.leads if lead > 0]),
+        "delay_h": _spread(part.delays),
+        "false": len(part.false),
+        "duplicates": part.duplicates,
+    }
+
+
+def _share(hits: int, total: int) -> dict[str, float | int | None]:
+    low, high = wilson(hits, total)
+    share = round(hits / total, 4) if total else None
+    return {"share": share, "low": round(low, 4), "high": round(high, 4), "of": total}
+
+
+def _rate(count: int, exposure: float) -> dict[str, float | int | None]:
+    low, high = poisson(count, exposure)
+    return {
+        "rate": round(count / exposure, 3) if exposure > 0 else None,
+        "low": round(low, 3),
+        "high": round(high, 3) if exposure > 0 else None,
+        "count": count,
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float | None]:
+    found = {name: quantile(values, share) for name, share in (("p10", 0.1), ("median", 0.5), ("p95", 0.95))}
+    return {name: None if value is None else round(value, 2) for name, value in found.items()}

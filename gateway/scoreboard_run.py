@@ -1,0 +1,163 @@
+"""One half of the scoreboard's fleet in virtual time: simulator, fleet memory and ticket policy; no sockets, no store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from device_sim.fleet import score_fleet
+from device_sim.scenario import Scenario
+from device_sim.virtual import Arrival, play
+from diagnostics.catalogue import load_catalogue
+from diagnostics.changes import Change
+from diagnostics.engine import Engine
+from diagnostics.fleet import Fleet
+from diagnostics.rule_file import load_default_rules
+from diagnostics.score import Fault, Raised
+from diagnostics.telemetry import Event, Presence, Report
+from diagnostics.topology import Device
+from gateway.tickets.edits import Identity, carry_out
+from gateway.tickets.entitlement import Entitlement
+from gateway.tickets.policy import Advise, Known, Link, Open, decide, episodes_after, priority_at
+
+START = 1_767_225_600.0  # 1 January 2026, midnight UTC
+DAY = 86_400.0
+TICK_S = 60.0
+SILENT_INTERVALS = 5.3
+"""1 to 5 % of the reports are lost without retry: five in a row by chance come once in ten thousand device-months."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What to run. The same course gives the same tickets."""
+
+    seed: int
+    days: float
+    devices: int
+    per_class: int
+    interval_s: float = 900.0
+    part: int = 0
+    parts: int = 1
+    watched: frozenset[tuple[str, str]] = frozenset()  # (device, metric) whose series to keep
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What came of a part: tickets, truth, counts."""
+
+    tickets: list[Raised] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    sites: dict[str, str] = field(default_factory=dict)
+    reports: int = 0
+    series: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
+
+
+class Desk:
+    """Applies the ticket policy to changes and keeps the latest ticket of each key, as the ledger would."""
+
+    def __init__(self) -> None:
+        self.opened: list[Raised] = []
+        self._known: dict[str, Known] = {}
+
+    def take(self, change: Change, now: float) -> None:
+        """One change of health."""
+        known = self._known.get(change.key)
+        decision = decide(known, change, Entitlement.CONTRACT, now)
+        episodes = episodes_after(known, change, decision)
+        opens = isinstance(decision, Open | Advise | Link)
+        number = f"SG-{len(self.opened) + 1}"
+        identity = Identity(number, number, change.scope_id, "", "")
+        edit = carry_out(decision, known.ticket if known else None, identity, change, priority_at(change, 0.0), now)
+        if opens:
+            self.opened.append(
+                Raised(
+                    change.scope, change.scope_id, change.fault_class, now, change.rule, change.impact, change.parent
+                )
+            )
+        if edit is not None:
+            self._known[change.key] = Known(edit[0], episodes)
+        elif known is not None:
+            self._known[change.key] = Known(known.ticket, episodes)
+
+
+def scenario_of(course: Course) -> Scenario:
+    """The whole fleet and what will happen to it, with two outages of our own."""
+    scenario = score_fleet(course.seed, START, days=course.days, devices=course.devices, per_class=course.per_class)
+    if not scenario.outages:
+        scenario.outages = [
+            (START + 0.41 * course.days * DAY, START + 0.41 * course.days * DAY + 1800.0),
+            (START + 0.77 * course.days * DAY, START + 0.77 * course.days * DAY + 7200.0),
+        ]
+    return scenario
+
+
+def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
+    """Run this part of the course; `tell` hears the share done."""
+    whole = scenario_of(course)
+    scenario = whole.part(course.part, course.parts) if course.parts > 1 else whole
+    end = START + course.days * DAY
+    silence_s = SILENT_INTERVALS * course.interval_s
+    devices = [
+        Device(
+            spec.id, spec.kind.value, spec.model.name, spec.site_id, spec.parent_id or "", spec.group or "", silence_s
+        )
+        for spec in scenario.devices
+    ]
+    outcome = Outcome(sites={device.device_id: device.site_id for device in devices})
+    fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
+    desk = Desk()
+    tick_at, told_at = START, START
+    for arrival in play(scenario, end=end, interval_s=course.interval_s):
+        while arrival.received_at >= tick_at:
+            for change in fleet.tick(tick_at):
+                desk.take(change, tick_at)
+            tick_at += TICK_S
+        if arrival.received_at >= told_at + DAY:
+            told_at += DAY
+            tell((told_at - START) / (end - START))
+        _arrive(fleet, desk, arrival, outcome, course)
+    outcome.tickets = desk.opened
+    outcome.faults = [
+        Fault(
+            truth.device_id,
+            truth.fault,
+            truth.onset,
+            truth.customer_visible_at,
+            truth.recovered_at,
+            truth.site_id,
+            truth.scope,
+            truth.shape,
+            tuple(truth.affected),
+        )
+        for truth in scenario.truths()
+    ]
+    return outcome
+
+
+def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course: Course) -> None:
+    now, device_id = arrival.received_at, arrival.device_id
+    if arrival.leaf == "telemetry":
+        for said in arrival.body:
+            outcome.reports += 1
+            report = Report(
+                device_id,
+                said.boot,
+                said.seq,
+                said.at,
+                now,
+                dict(said.metrics),
+                said.states,
+                said.uptime_s,
+                said.firmware,
+            )
+            for change in fleet.observe(report):
+                desk.take(change, now)
+            if course.watched:
+                for name, value in report.metrics.items():
+                    if (device_id, name) in course.watched:
+                        outcome.series.setdefault((device_id, name), []).append((report.effective_at, value))
+    elif arrival.leaf == "event":
+        event = arrival.body
+        words = {name: str(value) for name, value in event.data.items()}
+        for change in fleet.event(Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)):
+            desk.take(change, now)
+    else:
+        fleet.presence(Presence(device_id, arrival.body.boot, arrival.body.state == "online", now))
