@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from gateway.ports.notifications import Notification
 from gateway.storage.database import Database
@@ -12,6 +12,7 @@ from gateway.storage.schema.notifications import notifications
 from gateway.tickets.announcements import announced
 from gateway.tickets.ticket import Ticket
 
+_INSERT = insert(notifications)
 _DONE = delete(notifications).where(notifications.c.id == bindparam("done"))
 _FAILED = (
     update(notifications)
@@ -24,16 +25,17 @@ def announce(connection: Connection, kind: str, ticket: Ticket, reason: str, now
     """Record an event about a ticket, due now. Part of the caller's transaction."""
     event = announced(kind, ticket, reason, text)
     connection.execute(
-        notifications.insert().values(
-            event_id=event.event_id,
-            type=kind,
-            at=now,
-            ticket_id=ticket.ticket_id,
-            payload=storable(event.payload),
-            attempts=0,
-            next_try=now,
-            error="",
-        )
+        _INSERT,
+        {
+            "event_id": event.event_id,
+            "type": kind,
+            "at": now,
+            "ticket_id": ticket.ticket_id,
+            "payload": storable(event.payload),
+            "attempts": 0,
+            "next_try": now,
+            "error": "",
+        },
     )
 
 
