@@ -41,7 +41,7 @@ from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, open_database
 from gateway.storage.downlink import SqlDownlinkOutbox
-from gateway.storage.endpoint_memory import MemoryEndpointStore
+from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.forwarder import Forwarder
 from gateway.storage.forwarder import Limits as OutboxLimits
 from gateway.storage.history import Retention, open_history
@@ -124,7 +124,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         endpoint, broker = None, None
         if settings.mqtt.enabled:
-            store, authenticate = MemoryEndpointStore(), device_authentication(registry)
+            store, authenticate = SqlEndpointStore(database), device_authentication(registry)
             endpoint = await stack.enter_async_context(
                 open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
             )

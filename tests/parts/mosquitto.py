@@ -28,8 +28,8 @@ class Mosquitto:
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\nmax_inflight_messages 1000\n"
-            "max_queued_messages 100000\n" + extra
+            f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+            "max_inflight_messages 1000\nmax_queued_messages 100000\n" + extra
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -45,7 +45,7 @@ class Collected:
 
 async def until(condition: Callable[[], object], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is the world's
             await asyncio.sleep(0.01)
 
 
