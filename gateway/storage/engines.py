@@ -89,6 +89,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         # isolation_level None: the driver starts no transactions of its own, so BEGIN is ours (see _sqlite).
         return {"check_same_thread": False, "isolation_level": None, "timeout": BUSY_S}
+    asked = url.query.get("options", "")
     return {
         "connect_timeout": CONNECT_S,
         "application_name": "siaga",
@@ -96,7 +97,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
-        "options": "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC",
+        "options": f"{asked} -c idle_in_transaction_session_timeout=30000",
     }
 
 

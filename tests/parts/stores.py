@@ -88,12 +88,6 @@ async def sqlite_stores(folder: Path) -> AsyncIterator[Stores]:
         yield sql_stores(database)
 
 
-@asynccontextmanager
-async def postgresql_stores(url: str) -> AsyncIterator[Stores]:
-    async with open_database(url) as database:
-        yield sql_stores(database)
-
-
 def change(
     kind: ChangeKind = ChangeKind.OPENED,
     scope_id: str = "cam-1",
