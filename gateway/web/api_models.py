@@ -170,6 +170,7 @@ def _at_or_none(seconds: float | None) -> datetime | None:
 
 
 def ticket_out(request: web.Request, it: Ticket) -> TicketOut:
+    """A ticket as programs see it."""
     span = it.impact
     return TicketOut(
         id=it.ticket_id,
@@ -201,6 +202,7 @@ def ticket_out(request: web.Request, it: Ticket) -> TicketOut:
 
 
 def device_out(request: web.Request, it: RegisteredDevice) -> DeviceOut:
+    """A device as programs see it."""
     view = request.app[PARTS].live.view(it.device_id)
     return DeviceOut(
         id=it.device_id,

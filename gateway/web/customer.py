@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from diagnostics.changes import Evidence
 from gateway.ports.history import Column
 from gateway.ports.live import DeviceView
 from gateway.ports.registry import Customer, RegisteredDevice, Site
@@ -83,7 +84,7 @@ async def judge_device(request: web.Request, own: Possessions, device: Registere
 
 
 async def chart_of(
-    request: web.Request, device_id: str, metric: str, days: float, limit: float | None = None
+    request: web.Request, device_id: str, metric: str, days: float, proof: Evidence | None = None
 ) -> Chart | None:
     """The metric's last days; None where there is nothing to draw or the history is away (the page stays whole)."""
     parts = request.app[PARTS]
@@ -93,11 +94,12 @@ async def chart_of(
         columns = await parts.history.series(device_id, metric, start, end, HALF_HOURS)
     except OSError:
         return None
+    limit, usual = (proof.limit, proof.usual) if proof else (None, None)
     plot = charts.draw(columns, start, end, limit)
     if plot is None:
         return None
     know = parts.knowledge
-    says = wording.chart_says(know, metric, plot.latest, plot.low, plot.high, limit)
+    says = wording.chart_says(know, metric, plot.latest, limit, usual)
     return Chart(know.metric(metric), says, start, end, plot, columns[::-1], metric)
 
 
@@ -134,7 +136,7 @@ async def card_of(request: web.Request, own: Possessions, judged: Judged) -> Car
     chart = None
     if ticket.device_id == judged.device.device_id and ticket.evidence.metric:
         days = 1.0 if now - ticket.evidence.since < 1.5 * DAY_S else 14.0
-        chart = await chart_of(request, ticket.device_id, ticket.evidence.metric, days, ticket.evidence.limit)
+        chart = await chart_of(request, ticket.device_id, ticket.evidence.metric, days, ticket.evidence)
     return Card(judged, site, zone, lines, repair.path(ticket, history, staff), chart)
 
 

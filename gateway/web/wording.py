@@ -233,16 +233,18 @@ def summary(judged: Sequence[Judged]) -> tuple[str, str, str, str]:
     return "ok", "check", _("Everything is working."), _("You do not need to do anything.")
 
 
-def chart_says(knowledge: Knowledge, metric: str, latest: float, low: float, high: float, limit: float | None) -> str:
-    """The fact that a chart shows, for those who cannot see it and those who do not want to read it."""
-    now, lowest, highest = (knowledge.amount(metric, value) for value in (latest, low, high))
-    text = _(
-        "%(metric)s: %(now)s now, between %(low)s and %(high)s.",
-        metric=knowledge.metric(metric),
-        now=now,
-        low=lowest,
-        high=highest,
-    )
+def chart_says(knowledge: Knowledge, metric: str, latest: float, limit: float | None, usual: float | None) -> str:
+    """The fact that a chart shows, without units: for those who cannot see it and those who do not want to read it."""
+    healthy = knowledge.healthy(metric)
+    name = knowledge.metric(metric)
     if limit is not None:
-        text += " " + _("The dashed line is the limit, %(limit)s.", limit=knowledge.amount(metric, limit))
-    return text
+        middle = usual if usual is not None else sum(healthy) / 2 if healthy else limit
+        past = latest >= limit if middle <= limit else latest <= limit
+        if past:
+            return _("%(metric)s: past the point at which we act (dashed line).", metric=name)
+        return _("%(metric)s: on its way to the point at which we act (dashed line).", metric=name)
+    if healthy is None:
+        return name
+    if healthy[0] <= latest <= healthy[1]:
+        return _("%(metric)s: as it should be.", metric=name)
+    return _("%(metric)s: not as it should be.", metric=name)
