@@ -34,7 +34,7 @@ class Device(Habits):
         has = spec.model.has
         self.outdoor, self.poe, self.dc, self.wifi = has(Part.OUTDOOR), has(Part.POE), has(Part.DC), has(Part.WIFI)
         self.sd, self.infrared, self.microphone = has(Part.SD), has(Part.INFRARED), has(Part.MICROPHONE)
-        self.ptz = has(Part.PTZ)
+        self.ptz, self.battery, self.zone = has(Part.PTZ), has(Part.BATTERY), world.zone
         self.random = Random(f"{seed}/{spec.id}")
         self.noise = Noise(f"{seed}/{spec.id}")
         self.firmware = spec.model.firmware
@@ -68,6 +68,16 @@ class Device(Habits):
     def reboot(self, reason: str, times: int = 1) -> None:
         """Boot `times` times before the report that is being made."""
         self._reboots, self._reboot_reason = self._reboots + times, reason
+
+    def restart(self, reason: str, now: float) -> None:
+        """Boot at once (live: a command, an update, a power cut)."""
+        self.boot, self.seq, self.booted_at, self.reset_reason = self.boot + 1, 0, now, reason
+        self._until_complete = 0
+
+    def take_seq(self) -> int:
+        """A sequence number for another message of this boot."""
+        self.seq += 1
+        return self.seq - 1
 
     def emit(self, topic: str, **data: Any) -> None:
         """Queue an event; it takes a sequence number after the report that is being made."""
@@ -107,10 +117,10 @@ class Device(Habits):
 
     def take_events(self) -> list[Event]:
         """The events since the last call, numbered after the report."""
-        taken = []
-        for event in self.events:
-            taken.append(event._replace(boot=self.boot, seq=self.seq, at=event.at + self.clock_error_s))
-            self.seq += 1
+        taken = [
+            event._replace(boot=self.boot, seq=self.take_seq(), at=event.at + self.clock_error_s)
+            for event in self.events
+        ]
         self.events = []
         return taken
 

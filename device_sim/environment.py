@@ -65,6 +65,7 @@ class World:
 
     def __init__(self, climate: Climate, seed: str, spells: tuple[WeatherSpell, ...] = ()) -> None:
         self._climate = climate
+        self.zone = climate.zone
         self._seed = seed
         self._spells = spells
         self._zone = ZoneInfo(climate.zone)
