@@ -38,6 +38,7 @@ class Shape:
     highs: tuple[float, ...]
     counters: tuple[tuple[int, str], ...] = ()  # positions of counters that rules count
     ratios: tuple[tuple[int, int, float, float], ...] = ()  # positions of metric and divisor, low, high
+    known: frozenset[str] = frozenset()  # the names as a set
 
     @property
     def judged(self) -> bool:
@@ -79,7 +80,8 @@ class Plan:
         ratios = tuple(
             (at[metric], at[per], low, high) for metric, per, low, high, _ in self.ratios if metric in at and per in at
         )
-        shape = Shape(names, tuple(low for low, _ in bands), tuple(high for _, high in bands), counters, ratios)
+        lows, highs = tuple(low for low, _ in bands), tuple(high for _, high in bands)
+        shape = Shape(names, lows, highs, counters, ratios, frozenset(names))
         if len(self.shapes) >= KEPT_SHAPES:
             del self.shapes[next(iter(self.shapes))]
         self.shapes[names] = shape

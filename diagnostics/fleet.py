@@ -13,7 +13,7 @@ from typing import Any
 from diagnostics.arrival import Turn
 from diagnostics.changes import Change
 from diagnostics.engine import Engine
-from diagnostics.hearing import keep_values, looked_at, prepare
+from diagnostics.hearing import keep_values, looked_at, nothing_new, prepare
 from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count
@@ -157,7 +157,7 @@ class Fleet:
             and not memory.active
             and not memory.faults
             and not (boots or fell or memory.clock.offset)
-            and report.states == memory.said
+            and nothing_new(memory, report.states)
             and memory.firmware == report.firmware
             and all(map(le, shape.lows, values))
             and all(map(le, values, shape.highs))
@@ -169,10 +169,11 @@ class Fleet:
         moment = prepare(memory, report, shape, values, boots, self._peers)
         if fell:
             moment.due.update(self._happened(memory, BOOT_FELL, at))
+        troubled = bool(memory.active)
         findings = judge(memory, moment, self._peers)
         memory.effective_at = at
         keep_values(memory, shape, at, values, sampled=moment.sampled)
-        if memory.plan.shared_trouble:
+        if memory.plan.shared_trouble and (troubled or memory.active):
             note_trouble(memory, memory.site)
         if findings or memory.faults:
             changes += self._openings.merge(memory, memory.site, findings, (at, report.received_at))
@@ -198,7 +199,8 @@ class Fleet:
                 gap = memory.gap_s
                 memory.gap_s = gap + GAP_SHARE * (min(passed, 4.0 * gap) - gap) if gap else passed
         memory.site.heard_at = received_at
-        memory.suspect = False
+        if memory.suspect:
+            self._outages.suspect(memory, received_at, online=True)
         at = memory.clock.effective(captured_at, received_at, uptime_s)
         if at < memory.effective_at or at < received_at - TOO_OLD_S:
             back = max(memory.effective_at, received_at - TOO_OLD_S) - at
@@ -241,7 +243,7 @@ class Fleet:
         """Take a status message or last will: offline makes a device suspect, nothing more."""
         memory = self._memories.get(presence.device_id)
         if memory is not None and presence.boot >= memory.order.boot:
-            memory.suspect = not presence.online
+            self._outages.suspect(memory, presence.received_at, online=presence.online)
             self._dirty.add(presence.device_id)
         return NOTHING
 

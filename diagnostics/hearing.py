@@ -6,6 +6,7 @@ Keeps the device's memory of values, states, counters and samples up to date; se
 from __future__ import annotations
 
 from array import array
+from operator import le
 
 from diagnostics.baseline import Stream
 from diagnostics.engine import Plan, Shape
@@ -31,6 +32,8 @@ def sort_values(
 
     Returns the possible values by name.
     """
+    if all(map(le, shape.lows, values)) and all(map(le, values, shape.highs)):
+        return dict(said)
     metrics = {}
     for position, name in enumerate(shape.names):
         value = values[position]
@@ -55,6 +58,13 @@ def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: 
             due.update(rules)
 
 
+def nothing_new(memory: Memory, said: dict[str, str]) -> bool:
+    """Whether a report's states are what is known already."""
+    if memory.transient:
+        return False
+    return said.items() <= memory.states.items()
+
+
 def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) -> dict[str, str]:
     """Merge the states of a report; what changed, with the word before. Rules on changed states become due."""
     plan = memory.plan
@@ -70,7 +80,7 @@ def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) 
         if value != before and (before or len(known) < KEPT_STATES):
             known[name] = value
             changed[name] = before
-    memory.said = said
+    memory.transient = sum(words[name].while_sent for name in known if name in words)
     for name, before in changed.items():
         rules = plan.by_state.get(name, ())
         due.update(rules)
@@ -169,10 +179,15 @@ def sample(memory: Memory, moment: Moment, peers: PeerGroups, due: set[str]) -> 
         if place[0] in moment.completed:
             due.update(plan.forecasts.get(place, ()))
             due.update(plan.days.get(place, ()))
-    for metric, value in moment.metrics.items():
-        for block_number, column in plan.feeds.get(metric, ()):
+    metrics = moment.metrics
+    for metric, places in plan.feeds.items():
+        value = metrics.get(metric)
+        if value is None:
+            continue
+        for block_number, column in places:
             block = memory.blocks[block_number]
-            if block.tracks[column].holds(moment.metrics, moment.states):
+            track = block.tracks[column]
+            if not track.when or track.holds(metrics, moment.states):
                 block.feed(column, value)
     if plan.watched and moment.at - memory.stuck_at >= STUCK_S:
         _watch_for_freezing(memory, moment)
@@ -211,12 +226,15 @@ def _watch_for_freezing(memory: Memory, moment: Moment) -> None:
 def keep_values(memory: Memory, shape: Shape, at: float, values: array[float], *, sampled: bool) -> None:
     """Remember the newest values of this shape."""
     recent = memory.recent.get(shape)
+    due = at + SAMPLE_S - SAMPLE_SLACK_S
     if recent is None:
-        memory.keep(shape, Recent(at, values, at + SAMPLE_S - SAMPLE_SLACK_S))
-        return
-    recent.at, recent.values = at, values
+        memory.keep(shape, Recent(at, values, due))
+    else:
+        recent.at, recent.values = at, values
     if sampled:
-        recent.due = at + SAMPLE_S - SAMPLE_SLACK_S
+        for other, known in memory.recent.items():
+            if other is shape or other.known <= shape.known:
+                known.due = due
 
 
 def prepare(
@@ -230,7 +248,7 @@ def prepare(
     at = report.effective_at
     metrics = sort_values(memory.plan, shape, values, report.metrics, due)
     hear_gateway_metrics(memory, metrics, len(shape.names) - len(metrics), due)
-    changed = hear_states(memory, report.states, at, due) if report.states != memory.said else {}
+    changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
     if report.firmware and report.firmware != memory.firmware:
         hear_firmware(memory, report.firmware, peers, due)
     if boots:

@@ -6,14 +6,17 @@ Far below normal, over most sites: the trouble is ours (blindness), and silence 
 from typing import Any
 
 BUCKET_S = 10.0
-KEPT_BUCKETS = 360
+KEPT_BUCKETS = 1080
+MEMORY_S = 86_400.0
 ENOUGH = 10.0
 BLIND_BELOW = 0.2
 SEEING_ABOVE = 0.5
 
 
 class IngestRate:
-    """Counts of the last hour. `normal` is the mean rate a second while we could see (0 = not known yet)."""
+    """Counts of the last three hours. `normal`: mean rate a second over about a day while we could see (0 =
+    unknown).
+    """
 
     def __init__(self) -> None:
         self.bucket = 0
@@ -21,6 +24,7 @@ class IngestRate:
         self.ends_at = 0.0
         self.past: list[int] = []
         self.normal = 0.0
+        self.learnt_s = 0.0
 
     def roll(self, at: float, *, learn: bool) -> None:
         """Close buckets up to a time. `learn` = False: this time is not normal."""
@@ -33,7 +37,9 @@ class IngestRate:
             self.past.extend([0] * min(passed - 1, KEPT_BUCKETS))
             del self.past[:-KEPT_BUCKETS]
             if learn:
-                self.normal = sum(self.past) / (len(self.past) * BUCKET_S)
+                self.learnt_s += passed * BUCKET_S
+                share = min(1.0, passed * BUCKET_S / min(self.learnt_s, MEMORY_S))
+                self.normal += share * (self.count / (passed * BUCKET_S) - self.normal)
         self.bucket, self.count = bucket, 0
         self.ends_at = (bucket + 1) * BUCKET_S
 
@@ -57,8 +63,8 @@ class IngestRate:
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it."""
-        return [self.bucket, self.count, self.ends_at, self.past, self.normal]
+        return [self.bucket, self.count, self.ends_at, self.past, self.normal, self.learnt_s]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
-        self.bucket, self.count, self.ends_at, self.past, self.normal = kept
+        self.bucket, self.count, self.ends_at, self.past, self.normal, self.learnt_s = kept

@@ -86,7 +86,7 @@ class Memory:
     expected_boots: int = 0
     impossible: int = 0  # values dropped since registration
     states: dict[str, str] = field(default_factory=dict)
-    said: dict[str, str] | None = None  # the states of the newest report as they came
+    transient: int = 0  # how many of the states end when a report does not carry them
     recent: dict[Shape, Recent] = field(default_factory=dict)
     older: dict[str, tuple[float, float]] | None = None
     active: dict[str, Episode] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def remember(device: Device, plan: Plan, site: Site) -> Memory:
 
 _PLAIN = (
     "received_at", "effective_at", "gap_s", "booted_at", "firmware", "suspect", "silent_since", "expected_until",
-    "expected_boots", "impossible", "states", "said", "older", "windows", "bases", "reaches", "stuck_at",
+    "expected_boots", "impossible", "states", "transient", "older", "windows", "bases", "reaches", "stuck_at",
 )  # fmt: skip
 
 

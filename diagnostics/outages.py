@@ -17,7 +17,7 @@ from diagnostics.memory import Memory
 from diagnostics.openings import OUTAGE, UNDECIDED, Openings
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Outage, Site
-from diagnostics.sites import OVERDUE, ancestors, is_outage, overdue, taken_together, tell
+from diagnostics.sites import OVERDUE, ancestors, is_outage, last_wills, overdue, taken_together, tell
 
 LONGEST_HOLD_S = 1800.0
 PROVE_S = 120.0
@@ -212,6 +212,7 @@ class Outages:
         site = self._sites[memory.device.site_id]
         memory.silent_since = memory.received_at
         site.silent[device_id] = memory.received_at
+        site.suspects.pop(device_id, None)
         site.held[device_id] = now
         self.restless[site.site_id] = None
         self._peers.leave(memory)
@@ -250,6 +251,7 @@ class Outages:
         """A device is no longer among the silent ones of its site: it reported, or was forgotten."""
         device_id = memory.device.device_id
         site.silent.pop(device_id, None)
+        site.suspects.pop(device_id, None)
         site.held.pop(device_id, None)
         site.proving.pop(device_id, None)
         self._later_at.pop(device_id, None)
@@ -263,9 +265,8 @@ class Outages:
         """Look at a restless site: one outage, explained children, or devices on their own."""
         if site.outage is not None:
             self._watch_outage(site, site.outage, now, changes)
-        elif site.held:
-            impatient = now - min(site.held.values()) >= self._longest_hold(site)
-            together = taken_together(site, self._memories, now, patient=not impatient)
+        elif site.held or site.suspects:
+            together = self._gone_together(site, now)
             if is_outage(site, together):
                 since = min(self._memories[device_id].received_at for device_id in together)
                 site.outage = Outage(since, now, tuple(together))
@@ -280,6 +281,30 @@ class Outages:
                     self._open(site, self._memories[device_id], now, changes, parent)
         if not site.restless:
             self.restless.pop(site.site_id, None)
+
+    def _gone_together(self, site: Site, now: float) -> list[str]:
+        """Devices that silence or last wills show to be gone together; empty while that is not clear."""
+        if site.held:
+            impatient = now - min(site.held.values()) >= self._longest_hold(site)
+            together = taken_together(site, self._memories, now, patient=not impatient)
+            if is_outage(site, together):
+                return together
+        together = last_wills(site, now)
+        if not is_outage(site, together):
+            return []
+        speaking = [other for other in self._sites.values() if other.spoke]
+        alike = sum(is_outage(other, last_wills(other, now)) for other in speaking) if len(speaking) > 1 else 0
+        ours = alike >= BLIND_SITES and alike >= BLIND_SHARE * len(speaking)
+        return [] if ours else together
+
+    def suspect(self, memory: Memory, now: float, *, online: bool) -> None:
+        """A status message or last will came."""
+        memory.suspect = not online
+        if online:
+            memory.site.suspects.pop(memory.device.device_id, None)
+        elif not memory.silent_since:
+            memory.site.suspects[memory.device.device_id] = now
+            self.restless[memory.site.site_id] = None
 
     def _longest_hold(self, site: Site) -> float:
         gaps = [self._memories[device_id].gap_s for device_id in site.held]

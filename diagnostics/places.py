@@ -25,6 +25,7 @@ class Site:
     members: dict[str, None] = field(default_factory=dict)
     spoke: dict[str, None] = field(default_factory=dict)
     silent: dict[str, float] = field(default_factory=dict)
+    suspects: dict[str, float] = field(default_factory=dict)  # last will said offline, when; nothing heard since
     held: dict[str, float] = field(default_factory=dict)  # device -> silent since when, gateway time of the verdict
     proving: dict[str, tuple[float, str]] = field(default_factory=dict)
     trouble: dict[str, set[str]] = field(default_factory=dict)
@@ -34,15 +35,15 @@ class Site:
     @property
     def restless(self) -> bool:
         """Whether time alone may change something here."""
-        return bool(self.held or self.proving or self.outage)
+        return bool(self.held or self.proving or self.outage or self.suspects)
 
     def export(self) -> list[Any]:
         """What cannot be told from the members' memories."""
         outage = [self.outage.since, self.outage.opened_at, self.outage.devices] if self.outage is not None else None
-        return [self.site_id, self.held, self.proving, outage, self.heard_at]
+        return [self.site_id, self.held, self.proving, outage, self.heard_at, self.suspects]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
-        _, self.held, proving, outage, self.heard_at = kept
+        _, self.held, proving, outage, self.heard_at, self.suspects = kept
         self.proving = {device_id: (until, parent) for device_id, (until, parent) in proving.items()}
         self.outage = Outage(outage[0], outage[1], tuple(outage[2])) if outage else None

@@ -1,7 +1,7 @@
 """How early and how honest: tickets against what really happened. Pure; knows neither simulator nor gateway.
 
-A ticket is true for a fault when it has its key (device or site, and fault class) and opened between onset and repair; it
-is in time when that was at least `L` before the customer noticed. Nothing before the onset counts as true: the truth
+A ticket is true for a fault when it has its key (device or site, and fault class) and opened between onset and repair;
+it is in time when that was at least `L` before the customer noticed. Nothing before the onset counts as true: the truth
 knows the onset exactly. A fault takes its first true ticket; further ones are duplicates. On a device with a fault,
 tickets of other classes are its consequences (counted apart); everything else is false. No point adjustment.
 """
@@ -20,6 +20,7 @@ AFTER_S = 2 * DAY
 BLIND_AFTER_S = 900.0
 FLOOD_BIN_S = 600.0
 FLOOD = 10
+OUTAGE_CLASS = "F39"
 CURVE_H = (0, 1, 6, 24, 48, 96)
 
 
@@ -126,7 +127,7 @@ def judge(
         if fault.onset >= period[1]:
             continue
         _judge_fault(score.classes[fault.fault_class], fault, by_class.get(fault.fault_class, []), used)
-    outages = [fault for fault in faults if fault.scope == "site"]
+    outages = [fault for fault in faults if fault.fault_class == OUTAGE_CLASS]
     score.per_outage = [_tickets_of_outage(outage, tickets, faults, sites) for outage in outages]
     own = [fault for fault in faults if fault.scope == "gateway"]
     score.own_outages = len(own)
@@ -134,9 +135,8 @@ def judge(
     for ticket in tickets:
         if id(ticket) in used or ticket.scope is Scope.GATEWAY:
             continue
-        if any(fault.onset <= ticket.opened_at <= fault.recovered_at + BLIND_AFTER_S for fault in own):
-            if ticket.fault_class in {"OFFLINE", "F39"} and not _explained(ticket, faults, sites):
-                score.during_own.append(ticket)
+        if _during_own(ticket, own) and not _explained(ticket, faults, sites):
+            score.during_own.append(ticket)
         if _explained(ticket, faults, sites):
             score.consequences += 1
         else:
@@ -187,6 +187,12 @@ def _judge_fault(part: ClassScore, fault: Fault, tickets: Iterable[Raised], used
     if impact is not None and lead > 0:
         part.with_interval += 1
         part.in_interval += impact.earliest_at <= fault.visible_at <= impact.latest_at
+
+
+def _during_own(ticket: Raised, own: Iterable[Fault]) -> bool:
+    """Whether a ticket for silence opened while we did not hear, or just after."""
+    silence = ticket.fault_class in {"OFFLINE", OUTAGE_CLASS}
+    return silence and any(fault.onset <= ticket.opened_at <= fault.recovered_at + BLIND_AFTER_S for fault in own)
 
 
 def _explained(ticket: Raised, faults: Iterable[Fault], sites: Mapping[str, str]) -> bool:

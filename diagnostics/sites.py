@@ -2,7 +2,7 @@
 it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sized
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from diagnostics.memory import Memory
@@ -12,6 +12,7 @@ OUTAGE_SHARE = 0.6
 OUTAGE_WITHIN_S = 180.0
 OUTAGE_CLASS = "F39"
 OUTAGE_RULE = "site-outage@1"
+CONFIRM_S = 30.0
 OVERDUE = 1.25
 OVERDUE_SLACK_S = 5.0
 
@@ -41,9 +42,19 @@ def taken_together(site: Site, memories: Mapping[str, Memory], now: float, *, pa
     )
 
 
-def is_outage(site: Site, together: Iterable[str]) -> bool:
+def last_wills(site: Site, now: float) -> list[str]:
+    """Members whose last wills came within 3 minutes, half a minute ago or more, with nothing heard since."""
+    if not site.suspects:
+        return []
+    last = max(site.suspects.values())
+    if now - last < CONFIRM_S:
+        return []
+    return sorted(device_id for device_id, at in site.suspects.items() if at >= last - OUTAGE_WITHIN_S)
+
+
+def is_outage(site: Site, together: Sized) -> bool:
     """At least two devices and 60 % of those that ever spoke."""
-    count = len(list(together))
+    count = len(together)
     return count >= 2 and count >= OUTAGE_SHARE * len(site.spoke)
 
 

@@ -1,8 +1,12 @@
-"""One half of the scoreboard's fleet in virtual time: simulator, fleet memory and ticket policy; no sockets, no store."""
+"""One half of the scoreboard's fleet in virtual time: simulator, fleet memory and ticket policy; no sockets, no
+store.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
+from device_sim import wire
 from device_sim.fleet import score_fleet
 from device_sim.scenario import Scenario
 from device_sim.virtual import Arrival, play
@@ -135,7 +139,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
 def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course: Course) -> None:
     now, device_id = arrival.received_at, arrival.device_id
     if arrival.leaf == "telemetry":
-        for said in arrival.body:
+        for said in cast("tuple[wire.Report, ...]", arrival.body):
             outcome.reports += 1
             report = Report(
                 device_id,
@@ -154,10 +158,10 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course
                 for name, value in report.metrics.items():
                     if (device_id, name) in course.watched:
                         outcome.series.setdefault((device_id, name), []).append((report.effective_at, value))
-    elif arrival.leaf == "event":
+    elif isinstance(arrival.body, wire.Event):
         event = arrival.body
         words = {name: str(value) for name, value in event.data.items()}
         for change in fleet.event(Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)):
             desk.take(change, now)
-    else:
+    elif isinstance(arrival.body, wire.Status):
         fleet.presence(Presence(device_id, arrival.body.boot, arrival.body.state == "online", now))
