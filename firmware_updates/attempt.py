@@ -83,6 +83,8 @@ def cause_of(target: State, outcome: Outcome, reason: str) -> Cause | None:
     """Which ticket an end opens."""
     if target is State.REJECTED:
         return Cause.SECURITY if reason in _SECURITY_CODES else None
+    if reason == "not_started":
+        return None  # nothing was done to the device
     if target is State.ROLLED_BACK:
         return Cause.ROLLED_BACK
     return Cause.UNHEALTHY if outcome is Outcome.UNHEALTHY else Cause.FAILED

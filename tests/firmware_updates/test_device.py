@@ -1,8 +1,7 @@
-from firmware_factories import NIGHT, device, release, stock
-
 from firmware_updates.device import heard, is_news, stocked, version_of
 from firmware_updates.fitness import is_on_target
 from firmware_updates.messages import Channel, Component, Reported, Slot
+from tests.firmware_updates.factories import NIGHT, device, release, stock
 
 
 def reported(boot, seq, counter, confirmed=True, **more):

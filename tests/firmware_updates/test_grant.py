@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import pytest
-from firmware_factories import NIGHT, NOON, attempt, device, facts, release, rollout, stock, windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from firmware_updates.policy import Policy
 from firmware_updates.refusal import Refusal, Refused
 from firmware_updates.rollout import RolloutState, Wave, WaveState
 from firmware_updates.window import Weekday, Window, next_span
+from tests.firmware_updates.factories import NIGHT, NOON, attempt, device, facts, release, rollout, stock, windows
 
 CLOSE = datetime(2026, 11, 21, 22, 0, tzinfo=UTC).timestamp()  # 05:00 in Jakarta
 FIT = release().manifest.fit_s

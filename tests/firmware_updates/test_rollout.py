@@ -2,7 +2,6 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from firmware_factories import NOON, rollout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from firmware_updates.rollout import (
     step_wave,
 )
 from firmware_updates.waves import WaveTally, walk_waves
+from tests.firmware_updates.factories import NOON, rollout
 
 DRAFT = rollout(state=RolloutState.DRAFT)
 PENDING = act(act(DRAFT, Act.SIMULATE, NOON), Act.SUBMIT, NOON)
