@@ -11,7 +11,6 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from gateway.ports.ledger import Backlog, Effects, JournalEntry, JournalKind
 from gateway.storage.schema.journal import checkpoint, journal, journal_readers
 
-LOCK = 0x51A6A1
 PRUNE_ENTRIES = 64  # entries deleted in one transaction, so that commits are not held up
 
 # The hot path: one statement, written out, so that nothing is compiled or looked up per batch.
@@ -37,9 +36,13 @@ _ENTRIES = (
 
 
 def lock(connection: Connection) -> None:
-    """Let the gateways on one PostgreSQL commit one after the other. SQLite's write lock already does."""
+    """Let the gateways on one PostgreSQL commit one after the other. SQLite's write lock already does.
+
+    It must be the transaction's first statement: unlike an advisory lock, LOCK TABLE is taken before the snapshot, so a
+    serialisable transaction that had to wait sees what the one before it did.
+    """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        connection.exec_driver_sql("LOCK TABLE journal_turn IN EXCLUSIVE MODE")
 
 
 def append(connection: Connection, effects: Effects) -> int:

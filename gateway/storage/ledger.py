@@ -50,7 +50,10 @@ class SqlLedger:
                 return earlier
         attempted: list[Committed] = []
         try:
-            committed = await self._database.transact(lambda connection: self._commit(connection, effects, attempted))
+            # Messages may ask for a grant, whose guards hold only in a serialisable transaction.
+            committed = await self._database.transact(
+                lambda connection: self._commit(connection, effects, attempted), serializable=bool(effects.messages)
+            )
         except CommitUncertain:
             self._uncertain = (effects, attempted[-1])
             raise

@@ -16,6 +16,13 @@ journal = Table(
     Column("payload", LargeBinary, nullable=False),
 )
 
+journal_turn = Table(
+    "journal_turn",
+    metadata,
+    Column("turn", Integer, primary_key=True),
+    comment="Always empty: a gateway locks it to have its turn at the journal (PostgreSQL).",
+)
+
 journal_readers = Table(
     "journal_readers",
     metadata,

@@ -226,7 +226,8 @@ async def tickets_by_two_gateways(url: str) -> list[tuple[str, int]]:
             for n in range(15):
                 begin = NOW + n
                 opened = [change(scope_id=f"cam-{device}", rule=f"hot-{number}@1", since=begin) for device in range(4)]
-                await ledger.commit(batch(*opened, at=begin))
+                asked = [DeviceMessage("cam-0", "update/request", b"may I?", begin)] * (n % 2)  # serialisable
+                await ledger.commit(batch(*opened, at=begin, messages=asked))
 
         async with asyncio.TaskGroup() as tasks:
             for number, ledger in enumerate(ledgers):

@@ -55,6 +55,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reader", name=op.f("pk_journal_readers")),
     )
     op.create_table(
+        "journal_turn",
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("turn", name=op.f("pk_journal_turn")),
+        comment="Always empty: a gateway locks it to have its turn at the journal (PostgreSQL).",
+    )
+    op.create_table(
         "rejects",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("device_id", sa.Text(), nullable=False),
