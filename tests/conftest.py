@@ -1,11 +1,13 @@
 """Real parts for every test that asks: started on loopback, stopped at the end; absent ones skip with the reason."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.parts.influx import running_influx
 from tests.parts.mosquitto import Mosquitto, running_mosquitto
 from tests.parts.postgresql import PostgreSql, running_postgresql
 
@@ -34,3 +36,12 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 def postgresql() -> Iterator[PostgreSql]:
     with running_postgresql() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if "SIAGA_TEST_INFLUX_URL" in os.environ:  # then the tests run on that one
+        yield ""
+        return
+    with running_influx(tmp_path_factory.mktemp("influx")) as url:
+        yield url

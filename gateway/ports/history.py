@@ -9,6 +9,14 @@ ROLLUPS_MS = (300_000, 3_600_000)
 """Resolutions that long charts may be answered from: 5 minutes and an hour."""
 
 
+class HistoryAway(OSError):
+    """The store cannot take or answer now: try again, not before `retry_after` seconds if it named some."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
 @dataclass(slots=True, eq=False)
 class Sample:
     """The metrics of one report. `at` is effective time, epoch seconds; `metrics` finite, in catalogue units."""

@@ -12,7 +12,7 @@ from enum import Enum
 from random import Random
 
 from gateway.clock import Clock
-from gateway.ports.history import History, Sample
+from gateway.ports.history import History, HistoryAway, Sample
 from gateway.ports.ledger import Backlog, JournalEntry, JournalKind, Ledger
 from gateway.storage.outbox import Outbox
 
@@ -115,7 +115,7 @@ class Forwarder:
         self.full = False
 
     def offer(self, position: int, samples: Sequence[Sample]) -> None:
-        """A batch just committed at that position: every commit, ticks too (no samples), in order, on the event loop."""
+        """A batch just committed at that position: each commit in order, ticks too (no samples), on the event loop."""
         if self._outbox is not None:
             self._outbox.offer(position, samples)
         self._offered.set()
@@ -155,7 +155,8 @@ class Forwarder:
                 self._trouble = str(error) or type(error).__name__
                 if self._outbox is not None:
                     self._outbox.drop()
-                wait = wait_after(self._failures, self._pace, self._random)
+                named = error.retry_after if isinstance(error, HistoryAway) else 0.0
+                wait = max(named, wait_after(self._failures, self._pace, self._random))
                 _log.warning("history not reached, next try in %.1f s: %s", wait, self._trouble)
                 await self._measure()
                 await self._clock.sleep(wait)

@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from gateway.clock import ManualClock
 from gateway.ports.history import Column, History, Latest, Sample, chart_grid, to_ms
 from gateway.storage.history import EmbeddedHistory, Retention, open_history
 from gateway.storage.history_memory import MemoryHistory
+from gateway.storage.influx import open_influx
+from gateway.storage.influx.setup import Keep
+from tests.parts.influx import set_up_influx
 
 START = 1_763_700_000.0  # not on an hour: grids have to cope
 HOUR = 3600.0
@@ -28,13 +32,25 @@ async def _memory() -> AsyncIterator[History]:
     yield MemoryHistory()
 
 
-@pytest.fixture(params=["memory", "embedded", "influx"])
+@pytest.fixture(params=["memory", "embedded", pytest.param("influx", marks=pytest.mark.real)])
 def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
     if request.param == "memory":
         return _memory
     if request.param == "influx":
         return request.getfixturevalue("influx_history")
     return lambda: open_history(tmp_path / "history.db", KEEP, ManualClock(START + 400 * DAY))
+
+
+@pytest.fixture
+def influx_history(influx: str) -> Opening:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[History]:
+        async with set_up_influx(influx, Keep(1000, 1000)) as (address, _):
+            clock = ManualClock(START + 400 * DAY)
+            async with open_influx(*astuple(address), clock=clock, raw_days=1000) as history:
+                yield history
+
+    return opened
 
 
 class Oracle:

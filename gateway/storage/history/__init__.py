@@ -1,7 +1,6 @@
 """The embedded history: compressed column blocks in one SQLite file (see ../HISTORY.md)."""
 
 from gateway.storage.history.embedded import EmbeddedHistory, open_history
-from gateway.storage.history.file import HistoryAway
 from gateway.storage.history.retention import Retention
 
-__all__ = ["EmbeddedHistory", "HistoryAway", "Retention", "open_history"]
+__all__ = ["EmbeddedHistory", "Retention", "open_history"]

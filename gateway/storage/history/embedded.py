@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.clock import Clock, SystemClock, every
-from gateway.ports.history import Column, Latest, Sample, chart_grid, to_ms
+from gateway.ports.history import Column, HistoryAway, Latest, Sample, chart_grid, to_ms
 from gateway.storage.history import queries
-from gateway.storage.history.file import HistoryAway, HistoryFile
+from gateway.storage.history.file import HistoryFile
 from gateway.storage.history.retention import Retention, retain, settle
 from gateway.storage.history.store import FLUSH_ROWS, Store
 

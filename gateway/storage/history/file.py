@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.ports.history import HistoryAway
 from gateway.storage.history.block import Table, encode_block
 from gateway.storage.history.merge import Span
 from gateway.storage.history.rollup import encode_rollups
@@ -27,10 +28,6 @@ CREATE TABLE shape (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
 CREATE TABLE latest (device TEXT NOT NULL, shape INTEGER NOT NULL, at_ms INTEGER NOT NULL, written INTEGER NOT NULL,
                      data BLOB NOT NULL, PRIMARY KEY (device, shape)) WITHOUT ROWID;
 """
-
-
-class HistoryAway(OSError):
-    """The file cannot be used now: disk full, locked, damaged, not there. One readable line."""
 
 
 class HistoryFile:
