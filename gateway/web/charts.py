@@ -21,10 +21,13 @@ class Plot:
     latest: float
 
 
-def draw(columns: Sequence[Column], start: float, end: float, limit: float | None = None) -> Plot | None:
+def draw(
+    columns: Sequence[Column], start: float, end: float, limit: float | None = None, least: float = 0.0
+) -> Plot | None:
     """The means of the columns. A column without samples leaves a gap: nothing is drawn where nothing was heard.
 
-    None for fewer than two columns. Coordinates have one decimal: finer than a pixel, and it keeps the page small.
+    `least` is the smallest span of values to draw, so that noise looks like noise. None for fewer than two columns.
+    Coordinates have one decimal: finer than a pixel, and it keeps the page small.
     """
     if len(columns) < 2:
         return None
@@ -32,6 +35,8 @@ def draw(columns: Sequence[Column], start: float, end: float, limit: float | Non
     low, high = min(means), max(means)
     if limit is not None and low - (high - low) <= limit <= high + (high - low):
         low, high = min(low, limit), max(high, limit)
+    if high - low < least:
+        low, high = (low + high - least) / 2, (low + high + least) / 2
     margin = (high - low) * 0.12 or max(abs(high) * 0.1, 1.0)
     bottom, top = low - margin, high + margin
 

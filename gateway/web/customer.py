@@ -95,7 +95,8 @@ async def chart_of(
     except OSError:
         return None
     limit, usual = (proof.limit, proof.usual) if proof else (None, None)
-    plot = charts.draw(columns, start, end, limit)
+    healthy = parts.knowledge.healthy(metric)
+    plot = charts.draw(columns, start, end, limit, (healthy[1] - healthy[0]) * 0.75 if healthy and not proof else 0.0)
     if plot is None:
         return None
     know = parts.knowledge

@@ -1,6 +1,6 @@
 """Times as people say them: the reader's zone and language, and how long ago."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_date, format_time, format_timedelta
@@ -80,7 +80,17 @@ def short_span(seconds: float) -> str:
     """For tables: −6 min, 3 h, 5 d."""
     sign, size = ("−" if seconds < 0 else ""), abs(seconds)
     if size < 3600:
-        return f"{sign}{int(size // 60)} {_('min')}"
-    if size < 2 * 86_400:
-        return f"{sign}{int(size // 3600)} {_('h')}"
-    return f"{sign}{int(size // 86_400)} {_('d')}"
+        count, unit = size // 60, _("min")
+    elif size < 2 * 86_400:
+        count, unit = size // 3600, _("h")
+    else:
+        count, unit = size // 86_400, _("d")
+    return f"{sign}{int(count)} {unit}"
+
+
+def calendar_day(iso_day: str) -> str:
+    """A registered date as people write it; "" stays "", and what is not a date stays as it is."""
+    try:
+        return str(format_date(date.fromisoformat(iso_day), "d MMM y", locale=language()))
+    except ValueError:
+        return iso_day

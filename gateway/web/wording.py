@@ -9,7 +9,7 @@ from gateway.web.knowledge import Knowledge
 from gateway.web.language import _, n_
 from gateway.web.repair import impact, promise, taken_by, waiting
 from gateway.web.standing import IN_OUR_HANDS, NEEDS_CUSTOMER, Judged, Standing
-from gateway.web.times import ago, when
+from gateway.web.times import ago, calendar_day, when
 
 OPEN_AFTER_S = 120.0  # silence becomes a ticket at most this long after the silence timeout
 
@@ -110,7 +110,7 @@ def _advice(judged: Judged) -> str:
         return _(
             "Warranty and service ended on %(day)s, so a repair would cost you. "
             "Tell us if you want an offer; nothing happens without your yes.",
-            day=ended,
+            day=calendar_day(ended),
         )
     return _(
         "There is no warranty or service for this device, so a repair would cost you. "

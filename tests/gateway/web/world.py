@@ -5,6 +5,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from argon2 import PasswordHasher
+
 from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Change, ChangeKind, Evidence, Impact, Scope, Severity
 from diagnostics.faults import load_faults
@@ -25,14 +27,14 @@ from gateway.storage.memory import (
 from gateway.tickets.ticket import CloseCode, WaitingFor
 from gateway.web.knowledge import Knowledge
 from gateway.web.parts import WebParts, WebSettings
-from gateway.web.passwords import hash_password
 from gateway.web.updates import Refused, RolloutView, UpdateView, WaveView
 from gateway.web.wake import Broadcaster
 
 NOW = 1_795_244_700.0  # Sat 21 Nov 2026 07:05 UTC = 14:05 in Jakarta
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 PASSWORD = "siaga siaga siaga"
-HASH = hash_password(PASSWORD)
+HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # as fast as argon2 goes
+FAULTS, CATALOGUE = load_faults(), load_catalogue()
 
 
 class Live:
@@ -118,7 +120,7 @@ class World:
             accounts=self.accounts,
             history=self.history,
             live=self.live,
-            knowledge=Knowledge(load_faults(), load_catalogue()),
+            knowledge=Knowledge(FAULTS, CATALOGUE),
             rejects=self.ledger,
             clock=self.clock,
             settings=settings,
@@ -220,8 +222,7 @@ def open_ticket(
         impact,
         members,
     )
-    faults = load_faults()
-    return world.tickets.apply(change, lambda name: faults[name].time_to_act_s, since + 5 * MINUTE).ticket_id
+    return world.tickets.apply(change, lambda name: FAULTS[name].time_to_act_s, since + 5 * MINUTE).ticket_id
 
 
 async def make_world() -> World:
@@ -232,16 +233,16 @@ async def make_world() -> World:
     for device in DEVICES:
         world.live.views[device.device_id] = _view(device, rng)
         samples = []
-        for step in range(14 * 24 * 2):
-            at = NOW - 14 * DAY + step * 30 * MINUTE
+        for step in range(14 * 24):
+            at = NOW - 14 * DAY + step * HOUR
             sun = math.sin((at % DAY) / DAY * 2 * math.pi - 0.9)
             values = {"soc_temp_c": 54 + 6 * sun + rng.gauss(0, 0.5), "mem_used_pct": 50 + rng.gauss(0, 1)}
             if device.kind == "camera":
-                values |= {"rssi_dbm": -54 + rng.gauss(0, 1.5), "sd_life_used_pct": 30 + step / 400}
+                values |= {"rssi_dbm": -54 + rng.gauss(0, 1.5), "sd_life_used_pct": 30 + step / 200}
             if device.device_id == "kemang-cam-01":
-                values["sd_life_used_pct"] = 62 + step / 38
+                values["sd_life_used_pct"] = 62 + step / 19
             if device.device_id == "kemang-cam-02":
-                values["rssi_dbm"] = -56 - max(0, step - 500) / 9 + rng.gauss(0, 1.2)
+                values["rssi_dbm"] = -56 - max(0, step - 250) / 4.5 + rng.gauss(0, 1.2)
             samples.append(Sample(device.device_id, at, values))
         await world.history.append(1, samples)
     await _tickets(world)
