@@ -1,6 +1,7 @@
 """Which device may connect to the embedded endpoint: its certificate's CN, or its id with its secret."""
 
 import hashlib
+from collections.abc import Container
 from hmac import compare_digest
 
 from gateway.ports.endpoint import Authenticate, AuthRefusal, Credentials, Principal
@@ -16,22 +17,23 @@ def secret_hash(secret: str | bytes) -> bytes:
     return hashlib.sha256(secret.encode() if isinstance(secret, str) else secret).digest()
 
 
-def device_authentication(registry: Registry) -> Authenticate:
+def device_authentication(registry: Registry, registered: Container[str]) -> Authenticate:
     """Judge a CONNECT against the registry. The client id says nothing: identity is certificate or user name."""
 
     async def authenticate(credentials: Credentials) -> Principal | AuthRefusal:
         identity = credentials.certificate_cn or credentials.username
         if not identity:
             return AuthRefusal.NOT_AUTHORIZED
-        device = await registry.device(identity)
-        if device is not None and device.status is DeviceStatus.RETIRED:
-            return AuthRefusal.BANNED
-        if device is not None and credentials.certificate_cn:
+        if identity not in registered:
+            # Not heard of yet, retired, or a stranger: only then is the registry asked, so that a reconnect of the
+            # whole fleet costs one small read a device.
+            device = await registry.device(identity)
+            if device is None or device.status is DeviceStatus.RETIRED:
+                return AuthRefusal.BANNED if device else AuthRefusal.BAD_CREDENTIALS
+        if credentials.certificate_cn:
             return Principal(identity)
-        stored = await registry.device_secret(identity) if device is not None else None
+        stored = await registry.device_secret(identity)
         given = secret_hash(credentials.password or b"")
-        # An unknown device takes as long as a wrong secret, and gets the same answer.
-        fits = compare_digest(given, stored or bytes(32))
-        return Principal(identity) if stored and fits else AuthRefusal.BAD_CREDENTIALS
+        return Principal(identity) if stored and compare_digest(given, stored) else AuthRefusal.BAD_CREDENTIALS
 
     return authenticate

@@ -124,7 +124,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         endpoint, broker = None, None
         if settings.mqtt.enabled:
-            store, authenticate = SqlEndpointStore(database), device_authentication(registry)
+            store, authenticate = SqlEndpointStore(database), device_authentication(registry, memory.registered)
             endpoint = await stack.enter_async_context(
                 open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
             )

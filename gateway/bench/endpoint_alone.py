@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import resource
 import signal
+import ssl
 from collections.abc import Callable, Sequence
 
 from gateway.clock import SystemClock
@@ -54,13 +55,17 @@ async def _devices(credentials: Credentials) -> Principal | AuthRefusal:
     return Principal(credentials.username) if credentials.username else AuthRefusal.BAD_CREDENTIALS
 
 
-async def _serve(host: str, port: int, *, general: bool) -> None:
+async def _serve(host: str, port: int, *, general: bool, certificate: str | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     intake = PromptIntake()
-    settings = EndpointSettings(host=host, port=port)
+    tls = None
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    settings = EndpointSettings(host=host, port=port, tls=tls)
     authenticate = _everyone if general else _devices
     async with open_endpoint(settings, intake, MemoryEndpointStore(), authenticate, SystemClock()) as endpoint:
         print(f"listening on {host}:{endpoint.port}", flush=True)
@@ -76,8 +81,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--general", action="store_true", help="give every client every topic")
+    parser.add_argument("--certificate", help="PEM file with key and certificate: serve TLS")
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.host, arguments.port, general=arguments.general))
+    asyncio.run(_serve(arguments.host, arguments.port, general=arguments.general, certificate=arguments.certificate))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""`siaga bench`: messages a second and CPU a message, by stage and as a whole, medians with spread of one run."""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from diagnostics.catalogue import load_catalogue
+from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from gateway.bench import ingest, stages
+from gateway.bench.ingest import Figure
+
+METRICS = ("per_second", "cpu_us", "peak_mb", "p50_ms", "p99_ms")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds a measurement (medians are printed)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="load a round")
+    parser.add_argument("--rules", type=int, default=100, help="rules that judge every report")
+    parser.add_argument("--devices", type=int, default=1000, help="registered devices")
+    parser.add_argument("--only", choices=("stages", "embedded", "single", "broker"), help="one part of it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print. 3 if the gateway under test does not start."""
+    wanted = [arguments.only] if arguments.only else ["stages", "embedded", "single", "broker"]
+    with tempfile.TemporaryDirectory(prefix="siaga-bench-rules-") as folder, Progress(transient=True) as progress:
+        rules_file = Path(folder) / "rules.toml"
+        rules = many_rules(arguments.rules)
+        rules_file.write_text(rules)
+        task = progress.add_task("measuring", total=len(wanted) * arguments.rounds)
+        found: dict[str, Any] = {"machine": machine(), "rules": arguments.rules, "devices": arguments.devices}
+        for part in wanted:
+            if part == "stages":
+                parsed: RuleSet = parse_rules(rules, str(rules_file), load_catalogue())
+                found["stages"] = stages.measure(parsed)
+                progress.advance(task, arguments.rounds)
+                continue
+            rounds: dict[str, list[Figure]] = {}
+            for _ in range(arguments.rounds):
+                for name, figure in _round(part, arguments, rules_file):
+                    if figure is not None:
+                        rounds.setdefault(name, []).append(figure)
+                progress.advance(task)
+            found |= {name: _summary(figures) for name, figures in rounds.items()}
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        _print(found)
+    return 0
+
+
+def many_rules(count: int) -> str:
+    """The shipped rules, and copies of a level rule on other metrics until there are so many."""
+    catalogue = load_catalogue()
+    shipped = load_default_rules(catalogue)
+    text = (Path(__file__).parents[2] / "diagnostics" / "default_rules.toml").read_text()
+    names = [name for name, metric in catalogue.metric.items() if metric.kind == "gauge" and name in stages.METRICS]
+    extra = []
+    for number in range(max(0, count - len(shipped.rules))):
+        name = names[number % len(names)]
+        top = catalogue.metric[name].range[1]
+        extra.append(
+            f'\n[[rule]]\nkind = "level"\nname = "bench-{number}"\nversion = 1\nfault_class = "F23"\n'
+            f'metric = "{name}"\n'
+            f'direction = "above"\nsteps = [{{ severity = "warning", limit = {top * (0.9 + number / 10000):.4f}, '
+            f"clear = {top * 0.89:.4f} }}]\n"
+            'reason = "a rule of the bench, beyond every healthy value"\n'
+        )
+    return text + "".join(extra)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+
+
+def _round(part: str, arguments: argparse.Namespace, rules: Path) -> list[tuple[str, Figure | None]]:
+    devices, seconds = arguments.devices, arguments.seconds
+    if part == "embedded":
+        return [("embedded, 8 pipelined connections", ingest.embedded(devices, 8, 500, seconds, rules))]
+    if part == "single":
+        return [("embedded, 1,000 connections of one message", ingest.embedded(devices, 1000, 1, seconds, rules))]
+    return [
+        ("mosquitto + paho", ingest.over_broker(8, 500, seconds, rules)),
+        ("bare paho subscriber that does nothing", ingest.bare_paho(8, 500, seconds)),
+    ]
+
+
+def _summary(figures: list[Figure]) -> dict[str, Any]:
+    rows = [asdict(figure) for figure in figures]
+    return {
+        name: {"median": median(row[name] for row in rows), "all": [round(row[name], 2) for row in rows]}
+        for name in METRICS
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = Console()
+    console.print(f"{found['rules']} rules, {found['devices']} registered devices, {found['machine']}")
+    if "stages" in found:
+        table = Table("stage (alone)", "CPU us a message", "least..most", title="by stage")
+        for name, (middle, least, most) in found["stages"].items():
+            table.add_row(name, f"{middle:.1f}", f"{least:.1f}..{most:.1f}")
+        console.print(table)
+    table = Table("whole gateway", "messages/s", "CPU us a message", "peak MB", "p50 ms", "p99 ms", title="medians")
+    for name, row in found.items():
+        if isinstance(row, dict) and "per_second" in row:
+            rates = row["per_second"]["all"]
+            table.add_row(
+                name,
+                f"{row['per_second']['median']:,.0f} [{min(rates):,.0f}..{max(rates):,.0f}]",
+                f"{row['cpu_us']['median']:.1f} [{min(row['cpu_us']['all'])}..{max(row['cpu_us']['all'])}]",
+                f"{row['peak_mb']['median']:.0f}",
+                f"{row['p50_ms']['median']:.0f}",
+                f"{row['p99_ms']['median']:.0f}",
+            )
+    if table.row_count:
+        console.print(table)
+    console.print("messages/s counts messages acknowledged after their commit; CPU is that of the gateway process.")

@@ -1,0 +1,69 @@
+"""`siaga rules`: check a rule file (parse and lint), test it on the examples beside its rules, list what is in it."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from diagnostics.catalogue import Catalogue, load_catalogue
+from diagnostics.faults import check_fault_classes, load_faults
+from diagnostics.lint import lint
+from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from diagnostics.ruletest import failures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the sub-commands."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="parse and lint: impossible, contradicting, overlapping, noisy rules")
+    test = actions.add_parser("test", help="run the examples beside each rule")
+    listing = actions.add_parser("list", help="name, kind and fault class of each rule")
+    for action in (check, test, listing):
+        action.add_argument("file", type=Path, nargs="?", help="a rule file (default: the shipped rules)")
+    listing.add_argument("--json", action="store_true", help="one JSON array")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: all is well; 1: an example fails or a rule is refused by the lint; 2: the file cannot be read as rules."""
+    catalogue = load_catalogue()
+    rules = rules_of(arguments.file, catalogue)
+    if arguments.action == "check":
+        return _check(rules, catalogue)
+    if arguments.action == "test":
+        return _test(rules, catalogue)
+    rows = [{"name": rule.name, "kind": rule.kind, "fault_class": rule.fault_class} for rule in rules.rules]
+    if arguments.json:
+        print(json.dumps(rows))
+    else:
+        for row in rows:
+            print("\t".join(row.values()))
+    return 0
+
+
+def rules_of(path: Path | None, catalogue: Catalogue) -> RuleSet:
+    """A file's rules, or the shipped ones. ValueError in one line."""
+    if path is None:
+        return load_default_rules(catalogue)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such rule file")
+    return parse_rules(path.read_text(), str(path), catalogue)
+
+
+def _check(rules: RuleSet, catalogue: Catalogue) -> int:
+    faults = load_faults()
+    check_fault_classes(rules.rules, faults)
+    problems = lint(rules, catalogue, faults)
+    for problem in problems:
+        print(problem)
+    refused = [problem for problem in problems if problem.error]
+    print(f"{len(rules.rules)} rules: {len(refused)} refused, {len(problems) - len(refused)} warnings", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _test(rules: RuleSet, catalogue: Catalogue) -> int:
+    failed = list(failures(rules, catalogue))
+    for failure in failed:
+        print(failure)
+    examples = sum(len(rule.examples) for rule in rules.rules)
+    print(f"{examples} examples of {len(rules.rules)} rules: {len(failed)} failed", file=sys.stderr)
+    return 1 if failed else 0
