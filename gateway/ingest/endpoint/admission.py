@@ -46,7 +46,10 @@ async def admit(connection: "Connection", connect: Connect) -> None:
     connection.session = session
     connection.will = connect.will
     hub.flush()
-    await hub.journal.written()
+    try:
+        await hub.journal.written()
+    except ConnectionError:
+        return
     if session.line is not connection:
         return
     _open(connection, connect, client_id, present=present)

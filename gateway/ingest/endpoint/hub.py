@@ -53,7 +53,7 @@ class Hub:
         self.counters = Counters()
         self.journal = Journal(store, self.counters)
         self.router: Router[Line] = Router(settings, self.journal, self.counters)
-        self.sessions: dict[str, Session["Line"]] = {}
+        self.sessions: dict[str, Session[Line]] = {}
         self.connections: set[Connection] = set()
         self.tasks: asyncio.TaskGroup
         self._loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ class Hub:
         """Take up what the store kept."""
         now = self.clock.now()
         for stored in snapshot.sessions:
-            session: Session["Line"] = restore(stored, now)
+            session: Session[Line] = restore(stored, now)
             self._adopt(session)
             for subscription in session.subscriptions.values():
                 self.router.tree.put(subscription.topic_filter, session, subscription)
@@ -107,8 +107,10 @@ class Hub:
         session.expires_at = None
         was_durable = present and session.durable
         session.expiry_s = expiry_s
-        if session.durable or was_durable:
+        if session.durable:
             self.journal.add(SaveSession(session.stored()))
+        elif was_durable:
+            self.forget(session)
         return session, present
 
     def detach(self, connection: "Line") -> None:

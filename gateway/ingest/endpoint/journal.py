@@ -24,6 +24,7 @@ class Journal:
         self._changes: list[Change | None] = []
         self._fresh: dict[tuple[str, int], int] = {}
         self._waiting: list[Callable[[], None]] = []
+        self._promised: set[asyncio.Future[None]] = set()
         self._writing = False
         self._wake = asyncio.Event()
 
@@ -54,8 +55,10 @@ class Journal:
             done()
 
     def written(self) -> asyncio.Future[None]:
-        """Done once everything added so far is durable."""
+        """Done once everything added so far is durable; fails with ConnectionError if the endpoint stops before."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._promised.add(written)
+        written.add_done_callback(self._promised.discard)
 
         def done() -> None:
             if not written.done():
@@ -65,7 +68,15 @@ class Journal:
         return written
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled; whoever waits then, waits for nothing."""
+        try:
+            await self._write()
+        finally:
+            for written in list(self._promised):
+                if not written.done():
+                    written.set_exception(ConnectionError("the endpoint stopped before this was written"))
+
+    async def _write(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()

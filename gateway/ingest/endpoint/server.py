@@ -61,7 +61,9 @@ class Endpoint:
         return any(c.is_open and c.principal.identity == device_id for c in self._hub.connections)
 
     async def publish(self, messages: Sequence[Outbound]) -> None:
-        """Route, queue and retain messages at QoS 1; return once they are durable."""
+        """Route, queue and retain messages at QoS 1; return once they are durable. ConnectionError if that fails
+        because the endpoint stops.
+        """
         hub = self._hub
         for outbound in messages:
             message = Message(outbound.topic, outbound.payload, 1, outbound.retain, outbound.expires_at)
@@ -87,7 +89,13 @@ async def open_endpoint(
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as hub.tasks:
         server = await loop.create_server(
-            lambda: Connection(hub), settings.host, settings.port, ssl=settings.tls, backlog=settings.backlog
+            lambda: Connection(hub),
+            settings.host,
+            settings.port,
+            ssl=settings.tls,
+            ssl_handshake_timeout=settings.connect_timeout_s if settings.tls else None,
+            ssl_shutdown_timeout=settings.close_timeout_s if settings.tls else None,
+            backlog=settings.backlog,
         )
         running = [hub.tasks.create_task(hub.journal.run()), hub.tasks.create_task(_sweep(hub))]
         port = int(server.sockets[0].getsockname()[1])
@@ -108,8 +116,9 @@ async def open_endpoint(
 
 async def _last_words(hub: Hub, journal: "asyncio.Task[None]") -> None:
     """Write what is unwritten, unless the journal itself is what broke; a store that is away is not waited for long."""
-    parts = {hub.journal.written(), journal}
-    await asyncio.wait(parts, timeout=hub.settings.stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    written = hub.journal.written()
+    written.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({written, journal}, timeout=hub.settings.stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _sweep(hub: Hub) -> None:

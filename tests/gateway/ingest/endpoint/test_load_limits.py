@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.ingest.endpoint.limits import Rate, TokenBucket
+from gateway.ports.ingest import Outbound
 
 
 async def test_a_full_pipeline_stops_the_reading_and_loses_nothing(mqtt, version):
@@ -117,3 +118,17 @@ async def test_a_flood_of_connections_that_say_nothing_does_not_stop_the_others(
         peer = await broker.client(version)
         await peer.silence()
         await broker.until(lambda: broker.endpoint.connections == 1)
+
+
+async def test_an_endpoint_whose_store_is_away_still_stops(mqtt, version):
+    store = mqtt.AwayStore()
+    async with mqtt.serve(store=store, stop_timeout_s=0.1) as broker:
+        store.away = True
+        peer = await broker.dial(version)
+        how = {"clean": False} if version == 4 else {"expiry": 60}
+        await peer.send(mqtt.connect(version, **how))
+        await broker.until(lambda: broker.endpoint.sessions == 1)
+        sending = asyncio.ensure_future(broker.endpoint.publish([Outbound("t", b"x", retain=True)]))
+        await asyncio.sleep(0)
+    with pytest.raises(ConnectionError):
+        await sending

@@ -223,6 +223,21 @@ async def test_a_session_expires_while_the_process_is_down(mqtt):
         assert broker.endpoint.sessions == 0
 
 
+async def test_a_lasting_session_taken_up_for_one_connection_ends_with_it(mqtt):
+    store = mqtt.AwayStore()
+    async with mqtt.serve(store=store) as broker:
+        peer = await _subscribe(mqtt, broker, 5, expiry=100)
+        await peer.close()
+        await _gone(broker)
+        await _say(mqtt, broker, 5, (b"x", 1))
+        peer = await broker.client(5, "sub", clean=False)
+        assert peer.session_present
+        assert (await peer.message()).payload == b"x"
+        await broker.until(lambda: not store._sessions)
+        await peer.close()
+        await broker.until(lambda: broker.endpoint.sessions == 0)
+
+
 async def test_disconnect_may_change_the_session_expiry(mqtt):
     store = mqtt.AwayStore()
     async with mqtt.serve(store=store) as broker:

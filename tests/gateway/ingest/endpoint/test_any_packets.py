@@ -1,0 +1,179 @@
+"""No sequence of packets crashes the endpoint, leaks, or disturbs another connection; all it says can be read."""
+
+import asyncio
+
+import mqtt5
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.ingest.endpoint.connection import Connection
+
+LONG_S = 10_000.0
+TURNS = 8
+"""Turns of the loop in which everything that a packet causes has happened."""
+
+_topics = st.sampled_from(["a", "a/b", "$x", "", "a/#", "siaga/v1/cam-1/telemetry"])
+_filters = st.sampled_from(["a", "a/+", "#", "+/b", "$share/g/a", "", "a#", "a/#"])
+_ids = st.integers(0, 3)
+_acks = st.sampled_from([0x40, 0x50, 0x62, 0x70])
+_properties = st.sampled_from(
+    [b"", b"\x23\x00\x01", b"\x23\x00\x21", b"\x02\x00\x00\x00\x05", b"\x26\x00\x01k\x00\x01v", b"\x01\x01"]
+)
+_wishes = st.sampled_from([b"", b"\x21\x00\x01", b"\x27\x00\x00\x00\x0c", b"\x22\x00\x02", b"\x17\x00"])
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self, protocol: Connection) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.out = bytearray()
+        self.gone = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.gone
+        self.out += data
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+    def close(self) -> None:
+        if not self.gone:
+            self.gone = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    abort = close
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+
+class Client:
+    """A connection to the endpoint without a network."""
+
+    def __init__(self, hub) -> None:
+        self.connection = Connection(hub)
+        self.wire = Wire(self.connection)
+        self.connection.connection_made(self.wire)
+
+    async def send(self, raw: bytes) -> bytes:
+        """Hand over bytes and return what came back."""
+        if not self.wire.gone:
+            self.connection.get_buffer(-1)[: len(raw)] = raw
+            self.connection.buffer_updated(len(raw))
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        out, self.wire.out = bytes(self.wire.out), bytearray()
+        return out
+
+
+def packets(mqtt, version):
+    """One packet of a client: good, wrong, or none at all."""
+    how = {"version": version}
+    good = st.one_of(
+        st.builds(
+            lambda t, p, q, i, r, d, x: mqtt.publish(t, p, q, i, retain=r, dup=d, properties=x, **how),
+            _topics,
+            st.binary(max_size=20),
+            st.integers(0, 2),
+            _ids,
+            st.booleans(),
+            st.booleans(),
+            _properties,
+        ),
+        st.builds(lambda f, o, i: mqtt.subscribe((f, o), packet_id=i, **how), _filters, st.integers(0, 63), _ids),
+        st.builds(lambda f, i: mqtt.unsubscribe(f, packet_id=i, **how), _filters, _ids),
+        st.builds(mqtt.ack, _acks, _ids),
+        st.builds(lambda first, i, reason: bytes([first, 3, 0, i, reason]), _acks, _ids, st.integers(0, 255)),
+        st.sampled_from([b"\xc0\x00", b"\xe0\x00", b"\xe0\x01\x04", b"\xf0\x00", mqtt.connect(version)]),
+        st.binary(min_size=1, max_size=30),
+    )
+    damage = st.tuples(good, st.integers(0, 40), st.integers(0, 255)).map(
+        lambda t: t[0][: t[1]] + bytes([t[2]]) + t[0][t[1] + 1 :]
+    )
+    return st.one_of(good, good, damage)
+
+
+def conversations(mqtt):
+    """What one client says: version, CONNECT, and packets in pieces."""
+
+    def of(version):
+        return st.tuples(
+            st.just(version),
+            st.builds(
+                lambda name, clean, will, expiry, wish: mqtt.connect(
+                    version,
+                    name,
+                    clean=clean,
+                    will=("a/will", b"w") if will else None,
+                    expiry=expiry if version == 5 else None,
+                    properties=wish,
+                ),
+                st.sampled_from(["x", "y", ""]),
+                st.booleans(),
+                st.booleans(),
+                st.sampled_from([0, 50]),
+                _wishes,
+            ),
+            st.lists(packets(mqtt, version), max_size=12).map(b"".join),
+            st.integers(1, 50),
+        )
+
+    return st.sampled_from([4, 5]).flatmap(of)
+
+
+def check_speech(version: int, said: bytes) -> None:
+    """Whole packets only; those of MQTT 5 are read by an independent codec."""
+    at = 0
+    while at < len(said):
+        length = shift = 0
+        head = at + 1
+        while True:
+            byte = said[head]
+            length |= (byte & 127) << shift
+            shift, head = shift + 7, head + 1
+            if byte < 128:
+                break
+        assert head + length <= len(said), "a packet is cut off"
+        if version == 5 and said[at] >> 4 != 2:
+            mqtt5.read(memoryview(said[at : head + length]))
+        at = head + length
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+    async with mqtt.serve(max_session_expiry_s=60, max_queued=20, receive_maximum=5) as broker:
+        hub = broker.endpoint._hub
+        witness = Client(hub)
+        assert await witness.send(mqtt.connect(4, "witness")) == b"\x20\x02\x00\x00"
+        assert await witness.send(mqtt.subscribe(("quiet/corner", 1))) == b"\x90\x03\x00\x0a\x01"
+        clients = []
+        for version, hello, speech, step in data.draw(st.lists(conversations(mqtt), min_size=1, max_size=4)):
+            client = Client(hub)
+            clients.append(client)
+            said = await client.send(hello)
+            for at in range(0, len(speech), step):
+                said += await client.send(speech[at : at + step])
+            check_speech(version if said[1:2] != b"\x02" else 4, said)
+            assert await witness.send(b"\xc0\x00") == b"\xd0\x00"
+        answer = await witness.send(mqtt.publish("quiet/corner", b"still here", 1, 9))
+        assert b"still here" in answer
+        assert mqtt.ack(0x40, 9) in answer
+        for client in (*clients, witness):
+            client.wire.close()
+        await asyncio.sleep(0)
+        await hub.journal.written()
+        broker.clock.move(LONG_S)
+        hub.tick()
+        await hub.journal.written()
+        assert not hub.connections and not hub.sessions and not hub._wills and not hub._by_identity
+        assert not hub.router.tree._plain and not hub.router.tree._root.children
+        assert not (await broker.store.load()).sessions
+    assert not failures
