@@ -39,7 +39,10 @@ class PostgreSql:
         self._databases = 0
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        self._run("initdb", "-D", str(folder / "data"), "-U", "siaga", "-A", "trust", "-E", "UTF8", "--no-sync")
+        # English sorts "cam-1" and "cam1" otherwise than Python does: ids must not depend on it.
+        english = ("--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8")
+        how = ("-D", str(folder / "data"), "-U", "siaga", "-A", "trust", "-E", "UTF8", "--no-sync", *english)
+        self._run("initdb", *how)
 
     def start(self) -> None:
         """Start and wait until it answers."""

@@ -1,6 +1,6 @@
 """The tables, one module per area. What they are today; how they came to be is in migrations/."""
 
-from gateway.storage.schema import accounts, downlink, endpoint, journal, notifications, registry, tickets
+from gateway.storage.schema import accounts, downlink, endpoint, journal, notifications, registry, tickets, updates
 from gateway.storage.schema.base import metadata
 
-__all__ = ["accounts", "downlink", "endpoint", "journal", "metadata", "notifications", "registry", "tickets"]
+__all__ = ["accounts", "downlink", "endpoint", "journal", "metadata", "notifications", "registry", "tickets", "updates"]

@@ -14,6 +14,9 @@ metadata = MetaData(
 # 64 bits on both; SQLite makes a column its row id only under the name INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
+# Ordered by code point on both: pages that go on after an id must agree with whoever sorts ids elsewhere.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+
 counters = Table(
     "counters",
     metadata,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table, Text
 
-from gateway.storage.schema.base import Id, metadata
+from gateway.storage.schema.base import Id, Key, metadata
 
 journal = Table(
     "journal",
@@ -42,7 +42,7 @@ checkpoint = Table(
 device_memory = Table(
     "device_memory",
     metadata,
-    Column("device_id", Text, primary_key=True),
+    Column("device_id", Key, primary_key=True),
     Column("as_of", BigInteger, primary_key=True, autoincrement=False, comment="the checkpoint it belongs to"),
     Column("memory", LargeBinary, nullable=False),
 )

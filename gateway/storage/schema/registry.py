@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, LargeBinary, Table, Text
 
-from gateway.storage.schema.base import metadata
+from gateway.storage.schema.base import Key, metadata
 
 customers = Table(
     "customers",
@@ -26,7 +26,7 @@ sites = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("device_id", Text, primary_key=True),
+    Column("device_id", Key, primary_key=True),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("model", Text, nullable=False),

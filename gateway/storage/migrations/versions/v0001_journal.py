@@ -26,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "device_memory",
-        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column(
             "as_of", sa.BigInteger(), autoincrement=False, nullable=False, comment="the checkpoint it belongs to"
         ),

@@ -51,7 +51,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_sites_customer_id"), "sites", ["customer_id"], unique=False)
     op.create_table(
         "devices",
-        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
