@@ -8,13 +8,16 @@ import asyncio
 import resource
 import signal
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from gateway.clock import SystemClock
 from gateway.ingest.endpoint.limits import EndpointSettings
 from gateway.ingest.endpoint.server import open_endpoint
-from gateway.ports.endpoint import AuthRefusal, Credentials, Principal, Rights
+from gateway.ports.endpoint import AuthRefusal, Credentials, EndpointStore, Principal, Rights
 from gateway.ports.ingest import Inbound
+from gateway.storage.database import open_database
+from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.endpoint_memory import MemoryEndpointStore
 
 
@@ -55,7 +58,16 @@ async def _devices(credentials: Credentials) -> Principal | AuthRefusal:
     return Principal(credentials.username) if credentials.username else AuthRefusal.BAD_CREDENTIALS
 
 
-async def _serve(host: str, port: int, *, general: bool, certificate: str | None) -> None:
+@asynccontextmanager
+async def _store(url: str | None) -> AsyncIterator[EndpointStore]:
+    if url is None:
+        yield MemoryEndpointStore()
+        return
+    async with open_database(url) as database:
+        yield SqlEndpointStore(database)
+
+
+async def _serve(host: str, port: int, *, general: bool, certificate: str | None, database: str | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,7 +79,10 @@ async def _serve(host: str, port: int, *, general: bool, certificate: str | None
         tls.load_cert_chain(certificate)
     settings = EndpointSettings(host=host, port=port, tls=tls)
     authenticate = _everyone if general else _devices
-    async with open_endpoint(settings, intake, MemoryEndpointStore(), authenticate, SystemClock()) as endpoint:
+    async with (
+        _store(database) as store,
+        open_endpoint(settings, intake, store, authenticate, SystemClock()) as endpoint,
+    ):
         print(f"listening on {host}:{endpoint.port}", flush=True)
         await stop.wait()
         usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -82,8 +97,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--general", action="store_true", help="give every client every topic")
     parser.add_argument("--certificate", help="PEM file with key and certificate: serve TLS")
+    parser.add_argument(
+        "--database", help="keep sessions and retained messages there (sqlite:///... or postgresql://...)"
+    )
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.host, arguments.port, general=arguments.general, certificate=arguments.certificate))
+    asyncio.run(_serve(**vars(arguments)))
 
 
 if __name__ == "__main__":
