@@ -119,7 +119,7 @@ def advance(episode: Episode, rule: Rule, at: float, measure: float) -> Outcome:
     if demanded is None:
         return _good(episode, rule, at)
     if episode.phase is Phase.QUIET:
-        episode.samples = episode.samples[-1:]
+        episode.samples = episode.samples[-2:]
         episode.since = at
         episode.bad_count = 0
         episode.move(Sight.BAD)

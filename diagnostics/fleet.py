@@ -75,8 +75,8 @@ class Fleet:
         site = self._sites[device.site_id]
         site.members.pop(device_id, None)
         site.spoke.pop(device_id, None)
-        for ill in site.trouble.values():
-            ill.discard(device_id)
+        for named in (*site.trouble.values(), *site.judged.values()):
+            named.discard(device_id)
         memory = self._memories.pop(device_id, None)
         if memory is not None:
             self._peers.leave(memory)
@@ -113,7 +113,8 @@ class Fleet:
         device = memory.device
         site = self._sites[device.site_id]
         site.spoke[device.device_id] = None
-        site.trouble.setdefault(f"\n{device.kind}", set()).add(device.device_id)
+        for name in memory.plan.shared_trouble:
+            site.judged.setdefault(name, set()).add(device.device_id)
 
     # --- what comes in ------------------------------------------------------------------------------------------------
     def observe(self, report: Report) -> Sequence[Change]:

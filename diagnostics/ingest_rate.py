@@ -9,8 +9,15 @@ BUCKET_S = 10.0
 KEPT_BUCKETS = 1080
 MEMORY_S = 86_400.0
 ENOUGH = 10.0
+LEARNING_S = 3600.0
+QUIET_MEMORY = 0.9999
+SILENT_TIMES = 3.0
+SILENT_LEAST_S = 60.0
 BLIND_BELOW = 0.2
 SEEING_ABOVE = 0.5
+
+
+KEPT = ("bucket", "count", "ends_at", "past", "normal", "learnt_s", "last_bucket", "quiet_s")
 
 
 class IngestRate:
@@ -25,6 +32,8 @@ class IngestRate:
         self.past: list[int] = []
         self.normal = 0.0
         self.learnt_s = 0.0
+        self.last_bucket = 0  # the last closed bucket with a report
+        self.quiet_s = 0.0  # the longest time without any report that is normal
 
     def roll(self, at: float, *, learn: bool) -> None:
         """Close buckets up to a time. `learn` = False: this time is not normal."""
@@ -36,12 +45,28 @@ class IngestRate:
             self.past.append(self.count)
             self.past.extend([0] * min(passed - 1, KEPT_BUCKETS))
             del self.past[:-KEPT_BUCKETS]
+            if self.count:
+                if learn and self.last_bucket:
+                    quiet = (self.bucket - self.last_bucket - 1) * BUCKET_S
+                    self.quiet_s = max(self.quiet_s * QUIET_MEMORY, quiet)
+                self.last_bucket = self.bucket
             if learn:
                 self.learnt_s += passed * BUCKET_S
                 share = min(1.0, passed * BUCKET_S / min(self.learnt_s, MEMORY_S))
                 self.normal += share * (self.count / (passed * BUCKET_S) - self.normal)
         self.bucket, self.count = bucket, 0
         self.ends_at = (bucket + 1) * BUCKET_S
+
+    @property
+    def last_heard(self) -> float:
+        """The end of the last bucket in which anybody was heard."""
+        return (self.last_bucket + 1) * BUCKET_S
+
+    def silent_too_long(self, now: float) -> bool:
+        """Nobody at all for three times the longest normal silence."""
+        if self.count or self.learnt_s < LEARNING_S:
+            return False
+        return now - self.last_heard > SILENT_TIMES * self.quiet_s + SILENT_LEAST_S
 
     def heard_since(self, start: float) -> int:
         """Reports since a time (to the bucket)."""
@@ -63,8 +88,9 @@ class IngestRate:
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it."""
-        return [self.bucket, self.count, self.ends_at, self.past, self.normal, self.learnt_s]
+        return [getattr(self, name) for name in KEPT]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
-        self.bucket, self.count, self.ends_at, self.past, self.normal, self.learnt_s = kept
+        for name, value in zip(KEPT, kept, strict=True):
+            setattr(self, name, value)

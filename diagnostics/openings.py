@@ -155,24 +155,23 @@ class Openings:
             return MAINTENANCE
         if now < memory.expected_until:
             return EXPECTED
-        if rule.site_share_max is not None and self._all_over_the_site(memory, site, rule.name, rule.site_share_max):
+        if rule.site_share_max is not None and self._all_over_the_site(site, rule.name, rule.site_share_max):
             return SITE_WIDE
         return ""
 
     @staticmethod
-    def _all_over_the_site(memory: Memory, site: Site, name: str, share: float) -> bool:
-        kind = f"\n{memory.device.kind}"
-        alike = len(site.trouble.get(name + kind, ()))
-        of_kind = len(site.trouble.get(kind, ()))
-        return of_kind >= SITE_MIN and alike >= share * of_kind
+    def _all_over_the_site(site: Site, name: str, share: float) -> bool:
+        alike = len(site.trouble.get(name, ()))
+        all_of_them = len(site.judged.get(name, ()))
+        return all_of_them >= SITE_MIN and alike >= share * all_of_them
 
 
 def note_trouble(memory: Memory, site: Site) -> None:
     """Keep the site's book of who has which trouble; rules ask it whether the whole site has it."""
-    device_id, kind = memory.device.device_id, f"\n{memory.device.kind}"
+    device_id = memory.device.device_id
     for name in memory.plan.shared_trouble:
         episode = memory.active.get(name)
-        ill = site.trouble.setdefault(name + kind, set())
+        ill = site.trouble.setdefault(name, set())
         if episode is not None and episode.phase is not Phase.QUIET:
             ill.add(device_id)
         else:

@@ -19,7 +19,7 @@ from diagnostics.peers import PeerGroups
 from diagnostics.places import Outage, Site
 from diagnostics.sites import OVERDUE, ancestors, is_outage, last_wills, overdue, taken_together, tell
 
-LONGEST_HOLD_S = 1800.0
+LONGEST_HOLD_S = 3600.0
 PROVE_S = 120.0
 MAINTENANCE_S = 7200.0
 BLIND_CLASS = "F40"
@@ -102,6 +102,8 @@ class Outages:
         due = [memory for device_id in self.wheel.due(now) if (memory := self._memories.get(device_id)) is not None]
         if watch.blind_since:
             changes += self._see_again(now)
+        elif self.rate.silent_too_long(now) and (blind := self._blind(self.rate.last_heard, now)) is not None:
+            changes.append(blind)
         silent = []
         for memory in due:
             at = self.deadline(memory)
@@ -111,7 +113,8 @@ class Outages:
                 self.wheel.watch(memory.device.device_id, max(at, now + 1.0))
             else:
                 silent.append(memory)
-        if silent and (blind := self._blind(silent[0], now)) is not None:
+        first = min((memory.received_at + OVERDUE * memory.gap_s for memory in silent), default=now)
+        if silent and (blind := self._blind(first, now)) is not None:
             changes.append(blind)
             for memory in silent:
                 self.wheel.watch(memory.device.device_id, now + SEEN_AGAIN_S)
@@ -136,9 +139,8 @@ class Outages:
         watch.ticked_at = now
 
     # --- ourselves ----------------------------------------------------------------------------------------------------
-    def _blind(self, first: Memory, now: float) -> Change | None:
-        """Whether silence is everybody's: then it is ours."""
-        start = first.received_at + OVERDUE * first.gap_s
+    def _blind(self, start: float, now: float) -> Change | None:
+        """Whether silence since a time is everybody's: then it is ours."""
         if not self.rate.far_too_few(start, now):
             return None
         speaking = [site for site in self._sites.values() if site.spoke]
@@ -307,8 +309,7 @@ class Outages:
             self.restless[memory.site.site_id] = None
 
     def _longest_hold(self, site: Site) -> float:
-        gaps = [self._memories[device_id].gap_s for device_id in site.held]
-        return min(LONGEST_HOLD_S, max(30.0, OVERDUE * max(gaps)))
+        return min(LONGEST_HOLD_S, max(self._patience(self._memories[device_id]) for device_id in site.held))
 
     def _decide_device(self, site: Site, memory: Memory, now: float, changes: list[Change]) -> None:
         device_id = memory.device.device_id

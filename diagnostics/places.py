@@ -29,6 +29,7 @@ class Site:
     held: dict[str, float] = field(default_factory=dict)  # device -> silent since when, gateway time of the verdict
     proving: dict[str, tuple[float, str]] = field(default_factory=dict)
     trouble: dict[str, set[str]] = field(default_factory=dict)
+    judged: dict[str, set[str]] = field(default_factory=dict)  # rule name -> devices that the rule judges
     outage: Outage | None = None
     heard_at: float = 0.0
 

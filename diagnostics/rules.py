@@ -23,8 +23,9 @@ class Common:
     The measure must stay bad for `for_s` and `min_samples` reports before the rule fires, and good for `clear_for_s`
     and `clear_samples` reports before it recovers. Outside `when` a report is no evidence (`outside` = "hold": the
     verdict stays) or good evidence ("clear"). Nothing is judged in the first `settle_s` after a restart.
-    `site_share_max`: when at least this share of the site's devices of the same kind (3 or more of them) has the same
-    trouble, the cause is not in the device and nothing opens. `watch`: shown on the device's page, opens no ticket.
+    `site_share_max`: when at least this share of the site's devices that the rule judges (3 or more of them) has the
+    same trouble, the cause is not in the device and nothing opens. `watch`: shown on the device's page, opens no
+    ticket.
     """
 
     __pydantic_config__ = STRICT
