@@ -40,9 +40,10 @@ class EmbeddedHistory:
         """Samples dropped since start because they were past the retention."""
         return self._store.too_old
 
-    async def position(self) -> int:
-        """The journal position of the last append."""
-        return await self._run(lambda: self._store.position)
+    @property
+    def position(self) -> int:
+        """The highest journal position of an append, kept in the same transaction as its samples."""
+        return self._store.position
 
     async def bytes_used(self) -> int:
         """The file's pages in use, in bytes."""

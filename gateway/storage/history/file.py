@@ -162,6 +162,11 @@ class HistoryFile:
         pages = self.number("PRAGMA page_count") - self.number("PRAGMA freelist_count")
         return pages * self.number("PRAGMA page_size")
 
+    def give_back(self, pages: int) -> None:
+        """Return up to so many free pages to the disk."""
+        with self._errors():  # as a script: run as a statement it stops after the first page
+            self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
     def close(self) -> None:
         """Give the file up."""
         self._connection.close()

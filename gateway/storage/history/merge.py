@@ -9,6 +9,8 @@ from gateway.storage.history.rows import Row
 
 BLOCK_ROWS = 1024
 """A block's usual size. Larger ones compress little better and make each late row dearer."""
+MAX_METRICS = 1000
+"""How many metrics of one device a block may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ def place(rows: Sequence[Row], spans: Sequence[Span]) -> list[Placement]:
 def merge(block: Table | None, rows: Sequence[Row]) -> Table:
     """A block with rows merged in; what was written last stays."""
     return tabulate([*rows_of(block), *rows] if block is not None else rows)
+
+
+def bounded(table: Table) -> Table:
+    """A table with at most so many metrics, the most frequent: one that invents names must not make blocks endless."""
+    if len(table.columns) <= MAX_METRICS:
+        return table
+    frequent = sorted(table.columns, key=lambda name: len(table.columns[name].values), reverse=True)[:MAX_METRICS]
+    return Table(table.times, {name: table.columns[name] for name in frequent})
 
 
 def pieces(table: Table) -> Iterator[Table]:

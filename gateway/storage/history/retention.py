@@ -40,7 +40,7 @@ def retain(store: Store, retention: Retention, now_ms: int) -> bool:
                 if over := _drop(store, tier, now_ms + DAY_MS * 36500):
                     dropped += over
                     break
-    file.rows("PRAGMA incremental_vacuum(2000)")
+    file.give_back(2000)
     return dropped > 0
 
 

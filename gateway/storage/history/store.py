@@ -14,7 +14,7 @@ from struct import Struct
 from gateway.ports.history import ROLLUPS_MS, Sample
 from gateway.storage.history.block import Block
 from gateway.storage.history.file import RAW, HistoryFile
-from gateway.storage.history.merge import BLOCK_ROWS, merge, pieces, place
+from gateway.storage.history.merge import BLOCK_ROWS, bounded, merge, pieces, place
 from gateway.storage.history.rows import Row, newest_by_shape, pack_log, pack_loose, unpack_log, unpack_loose
 from gateway.storage.history.tail import Tail
 
@@ -45,11 +45,7 @@ class Store:
         self.pending: dict[str, int] = dict(counts)
         self._due = dict.fromkeys(device for device, rows in counts if rows >= BLOCK_ROWS)
         self._written = file.meta("written")
-
-    @property
-    def position(self) -> int:
-        """The journal position of the last append: kept in the same transaction as its samples."""
-        return self.file.meta("position")
+        self.position = file.meta("position")
 
     def append(self, position: int, samples: Sequence[Sample]) -> None:
         """Keep samples durably."""
@@ -57,7 +53,8 @@ class Store:
         with self.file.transaction():
             if rows:
                 self.file.run("INSERT INTO log (data) VALUES (?)", pack_log(devices, rows))
-            self.file.set_meta("position", position)
+            self.file.set_meta("position", max(position, self.position))
+        self.position = max(position, self.position)
         self.tail.add(devices, rows)
         self.too_old += len(samples) - len(rows)
         if self.tail.rows >= 4 * FLUSH_ROWS:
@@ -117,7 +114,7 @@ class Store:
             data = self.file.block(device, RAW, first_ms)
             block = Block(data).table() if data is not None else None
             self.file.delete_block(device, first_ms)
-        for piece in pieces(merge(block, rows)):
+        for piece in pieces(bounded(merge(block, rows))):
             self.file.write_block(device, piece, ROLLUPS_MS)
 
     def _prune_latest(self, device: str) -> None:
