@@ -209,7 +209,7 @@ def _old_password(share: float, c: Disturbance, d: Device, m: Metrics, s: States
 
 
 def _clock_jump(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    d.clock_error_s = (c.u - 0.5) * 7200.0
+    d.clock_error_s = (60.0 + 7000.0 * c.u) * (1.0 if c.u < 0.5 else -1.0)
 
 
 def _power_blip(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:

@@ -153,11 +153,11 @@ def _camera(d: Device, now: float, slot: Slot, z: tuple[float, ...]) -> tuple[Me
 
 def _battery(d: Device, slot: Slot, z: tuple[float, ...], m: Metrics, ir_ma: float) -> None:
     """A 100 Wh battery and a 20 W panel; the charge of the last 24 h decays exponentially with that time."""
-    sun_w = 20.0 * min(1.0, slot[2] / 80_000.0) * d.panel
+    sun_w = 20.0 * min(1.0, slot[2] / 35_000.0) * d.panel
     hours = d.elapsed_s / 3600.0
     room = 1.0 if d.charge_wh < 92.0 else max(0.12, (100.0 - d.charge_wh) / 8.0)
     taken = sun_w * hours * room
-    d.charge_wh = min(100.0, max(0.0, d.charge_wh + taken - (1.1 + 0.0011 * ir_ma) * hours))
+    d.charge_wh = min(100.0, max(0.0, d.charge_wh + taken - (0.75 + 0.0006 * ir_ma) * hours))
     d.charged_24h += taken - d.charged_24h * min(1.0, hours / 24.0)
     m["battery_pct"] = min(100.0, max(0.0, d.charge_wh + 0.3 * z[31])) * 10 // 1 / 10
     m["charge_wh_per_d"] = max(0.0, d.charged_24h + 0.4 * z[32]) * 10 // 1 / 10

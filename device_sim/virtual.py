@@ -133,19 +133,20 @@ class _Play:
             yield self._status(now, unit, "online")
         kept, unit.kept = unit.kept, []
         for first in range(0, len(kept), BATCH):
-            yield self.telemetry(now, unit, tuple(kept[first : first + BATCH]))
+            twice = unit.random.random() < _DUPLICATES
+            yield self.telemetry(now, unit, tuple(kept[first : first + BATCH]), twice=twice)
         if device.events:
             for event in device.take_events():
                 yield Arrival(now, unit.id, "event", event, event_payload(event) if self._encode else b"")
 
-    def telemetry(self, now: float, unit: _Unit, reports: tuple[Report, ...]) -> Arrival:
-        """A message, which now and then comes twice."""
+    def telemetry(self, now: float, unit: _Unit, reports: tuple[Report, ...], *, twice: bool) -> Arrival:
+        """A message; `twice` lets it come again a little later."""
         text = b""
         if self._encode:
             texts = [report_payload(report) for report in reports]
             text = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]"
         arrival = Arrival(now, unit.id, "telemetry", reports, text)
-        if unit.random.random() < _DUPLICATES:
+        if twice:
             again = now + unit.random.uniform(0.5, 300)
             self._at(again, lambda when: iter(() if self._blind(when) else (arrival._replace(received_at=when),)))
         return arrival
@@ -183,8 +184,9 @@ def play(scenario: Scenario, *, end: float, interval_s: float = 900.0, encode: b
             chance = unit.random.random()
             if chance < unit.missing:
                 continue
-            if chance > 1.0 - _DUPLICATES or encode:
-                yield run.telemetry(now, unit, (report,))
+            twice = chance > 1.0 - _DUPLICATES
+            if twice or encode:
+                yield run.telemetry(now, unit, (report,), twice=twice)
             else:
                 yield Arrival(now, unit.id, "telemetry", (report,), b"")
         slot += interval_s

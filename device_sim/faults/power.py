@@ -18,7 +18,7 @@ def _poe_sag(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
     x = min(1.25, x)
     load = m["poe_w"] / 8.5
     fall = (d.poe_v - 37.0) * x * (0.45 + 0.55 * load)
-    add(m, "poe_v", -fall - 0.25 * abs(d.z[44]) * x)
+    put(m, "poe_v", max(36.3 + 0.3 * abs(d.z[45]), m["poe_v"] - fall - 0.25 * abs(d.z[44]) * x))  # below that it is off
     dusk = e.memo.get("night", False) is False and d.night
     e.memo["night"] = d.night
     if dusk and (x >= 1.0 or (x > 0.7 and e.u[0] < 0.3)):
@@ -40,8 +40,7 @@ def _supply_ageing(x: float, e: Episode, d: Device, m: Metrics, s: States) -> No
 
 def _battery(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
     """F37: a dirty panel or an old battery: less charge each day, the daily minimum falls, offline at night."""
-    d.panel = e.memo.setdefault("panel", d.panel) * (1.0 - 0.75 * min(1.0, x) * (0.85 + 0.3 * e.u[0]))
-    floor = e.memo.setdefault("floor", 62.0)
+    floor = 62.0
     sunny = min(1.0, d.slot.lux / 60_000.0)
     level = floor - (floor - 9.0) * min(1.1, x) + 22.0 * (1.0 - 0.7 * min(1.0, x)) * sunny
     put(m, "battery_pct", min(m["battery_pct"], level + 0.4 * d.z[44]))
@@ -51,7 +50,7 @@ def _battery(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
 
 
 def _clean_panel(e: Episode, d: Device) -> None:
-    d.panel, d.charge_wh, d.charged_24h = e.memo.get("panel", d.panel), 85.0, 30.0
+    d.charge_wh, d.charged_24h = 85.0, 30.0
 
 
 _SLOW = Shape.DEGRADATION

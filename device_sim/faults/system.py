@@ -46,7 +46,7 @@ def _processor(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
     put(m, "cpu_pct", before + (98.0 - before) * min(1.0, 0.35 + 0.65 * x) + 0.6 * d.z[44])
     add(m, "soc_temp_c", 0.12 * (m["cpu_pct"] - before))
     if x > 0.5:
-        slow_frames(m, 1.0 - 0.4 * min(1.0, x - 0.5) / 0.5)
+        slow_frames(m, 1.0 - 0.8 * min(0.7, x - 0.5))
 
 
 def _certificate(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:

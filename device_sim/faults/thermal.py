@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from device_sim.faults.fault import (
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
 
 
 def _overheat(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
-    """F07: dust or sun adds heat, most at noon; at 92 C the chip slows down, above 100 C it restarts."""
-    noon = 0.62 + 0.38 * min(1.0, d.slot.lux / 60_000.0 if d.outdoor else d.slot.activity)
-    peak = e.memo.setdefault("peak_c", 96.0 + 6.0 * e.u[0] - (d.rise_c + 0.12 * (d.cpu_pct + 10.0) + 35.0))
-    add(m, "soc_temp_c", peak * min(1.15, x) * noon)
+    """F07: dust or sun adds heat, most at noon; at 92 C the chip slows down, above 97 C it restarts."""
+    clean = m["soc_temp_c"]
+    hottest = e.memo["hottest"] = max(clean, e.memo.get("hottest", 0.0) - 0.02)  # of the last days
+    afternoon = 0.65 + 0.35 * max(0.0, math.cos((d.slot.hour - 14.0) * math.pi / 12.0))
+    add(m, "soc_temp_c", (96.0 + 5.0 * e.u[0] - hottest) * min(1.15, x) * afternoon)
     hot = m["soc_temp_c"]
     if x >= 1.0 or hot > 92.0:
         slow_frames(m, 1.0 - 0.03 * max(0.0, hot - 88.0))
-    if x >= 1.0 and hot > 99.0 and chance(d, 6.0):
+    if x >= 1.0 and hot > 97.0 and chance(d, 6.0):
         d.reboot("thermal")
 
 

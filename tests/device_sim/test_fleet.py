@@ -1,0 +1,74 @@
+"""The fleet that diagnostics are judged by: enough of each fault, one at a time, beside healthy devices."""
+
+import itertools
+from collections import Counter, defaultdict
+
+import pytest
+
+from device_sim.confounders import CONFOUNDERS, Disturbance
+from device_sim.environment import DAY_S
+from device_sim.faults import FAULTS
+from device_sim.fleet import WARM_UP_D, score_fleet
+from tests.device_sim.fleets import START, one_site
+from tests.device_sim.test_physics import TABLE
+
+
+def test_the_usual_fleet_has_twenty_episodes_of_every_class_and_half_of_it_stays_healthy() -> None:
+    scenario = score_fleet(1, START)
+    assert len(scenario.devices) == 400
+    assert Counter(episode.fault.id for episode in scenario.episodes) == dict.fromkeys(FAULTS, 20)
+    hosts = {episode.device_id for episode in scenario.episodes}
+    assert 0.35 < 1 - len(hosts) / 400 < 0.6
+    assert all(episode.onset >= START + WARM_UP_D * DAY_S for episode in scenario.episodes)
+    assert all(episode.end < START + 90 * DAY_S for episode in scenario.episodes)
+
+
+def test_a_device_has_one_fault_at_a_time_with_rest_between() -> None:
+    times = defaultdict(list)
+    for episode in score_fleet(3, START).episodes:
+        times[episode.device_id].append((episode.onset, episode.end))
+    for spans in times.values():
+        spans.sort()
+        assert all(later[0] - earlier[1] >= 2 * DAY_S for earlier, later in itertools.pairwise(spans))
+
+
+def test_seeds_differ_and_repeat() -> None:
+    first, again, other = (score_fleet(seed, START).truths_json() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_fleet_too_small_for_its_episodes_is_refused_in_one_line() -> None:
+    with pytest.raises(
+        ValueError, match=r"^no room for episode \d+ of F\d\d: more devices or days, or fewer episodes$"
+    ):
+        score_fleet(1, START, days=30, devices=20, per_class=20)
+
+
+@pytest.mark.parametrize("name", sorted(CONFOUNDERS))
+def test_a_confounder_is_physically_possible_passes_and_is_no_fault(name: str) -> None:
+    kind = CONFOUNDERS[name]
+    scenario, calm = one_site(), one_site()
+    spec = next(spec for spec in scenario.devices if kind.suits(spec))
+    shortest, longest = kind.lasts_s
+    lasts = max(1800.0, min((shortest + longest) / 2, 9 * DAY_S))
+    start = START + 0.3 * DAY_S
+    scenario.confounders[spec.id] = [Disturbance(kind, start, start + lasts, 0.5)]
+    assert not scenario.truths()
+    device, twin = scenario.build()[spec.id], calm.build()[spec.id]
+    device.complete_every = twin.complete_every = 1
+    seen = 0
+    now = START
+    while now < start + lasts + DAY_S:
+        report, other = device.report(now), twin.report(now)
+        if report is not None and other is not None:
+            for metric, value in report.metrics.items():
+                low, high = TABLE["metric"][metric]["physical"]
+                assert low <= value <= high
+            assert report.states.keys() <= TABLE["state"].keys()
+            seen += report.metrics != other.metrics or report.states != other.states or abs(report.at - other.at) > 1
+        seen += report is None or device.cut or device.held
+        if now < start:
+            assert seen == 0
+        now += 900
+    assert seen > 0
+    assert not (device.cut or device.held or device.down)
