@@ -102,7 +102,6 @@ def _open(connection: "Connection", connect: Connect, client_id: str, *, present
         Property.RECEIVE_MAXIMUM: settings.receive_maximum,
         Property.MAXIMUM_PACKET_SIZE: settings.max_packet_bytes,
         Property.TOPIC_ALIAS_MAXIMUM: settings.topic_alias_maximum,
-        Property.SHARED_AVAILABLE: 0,
     }
     if session.expiry_s != connect.session_expiry_s:
         found[Property.SESSION_EXPIRY] = session.expiry_s
@@ -112,7 +111,11 @@ def _open(connection: "Connection", connect: Connect, client_id: str, *, present
     if connect.version == V5 and most_s is not None and not 0 < keep_alive_s <= most_s:
         keep_alive_s = found[Property.SERVER_KEEP_ALIVE] = most_s
     connection.keep_alive_s = keep_alive_s * _KEEP_ALIVE_GRACE
-    connection.write(encode.connack(connect.version, Reason.SUCCESS, found, session_present=present))
+    connack = encode.connack(connect.version, Reason.SUCCESS, found, session_present=present)
+    if not connection.outlet.fits(connack):
+        connection.fail(Reason.PACKET_TOO_LARGE)
+        return
+    connection.write(connack)
     for delivery in session.reconnected():
         connection.write(encode.ack(Kind.PUBREL, delivery.packet_id))
     connection.admitted()

@@ -22,7 +22,7 @@ from gateway.ingest.endpoint.packets import (
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.receipts import Answer
 from gateway.ingest.endpoint.session import Message, Session
-from gateway.ingest.endpoint.topics import valid_filter
+from gateway.ingest.endpoint.topics import split_share, valid_filter
 from gateway.ports.endpoint import Forget, Receive, Release, SaveSession, Subscription
 from gateway.ports.ingest import Inbound
 
@@ -116,7 +116,7 @@ def _spread(connection: "Connection", packet: Publish, topic: str, answer: Answe
     """Retain and route an allowed message; True if the journal has something of it to write."""
     router = connection.hub.router
     if not packet.retain and not router.anyone_for(topic):
-        connection.routes.learn(topic, device_topics.parse(topic), router.tree.version)
+        connection.routes.learn(topic, device_topics.parse(topic), router.version)
         return False
     expires_at = None if packet.expiry_s is None else now + packet.expiry_s
     message = Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)
@@ -212,9 +212,10 @@ def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
     topic_filter = wanted.topic_filter
     if not valid_filter(topic_filter):
         return Reason.TOPIC_FILTER_INVALID
-    if connection.version == V5 and topic_filter.startswith("$share/"):
-        return Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-    if not may_subscribe(connection.principal, topic_filter):
+    name, shared = split_share(topic_filter)
+    if name and wanted.no_local:
+        raise ProtocolError(Reason.PROTOCOL_ERROR, "no local on a shared subscription")
+    if not may_subscribe(connection.principal, shared):
         return Reason.NOT_AUTHORIZED
     most = connection.hub.settings.max_subscriptions
     if topic_filter not in session.subscriptions and len(session.subscriptions) >= most:
@@ -240,7 +241,8 @@ def _answer_durably(connection: "Connection", answer: bytes) -> None:
     def done() -> None:
         connection.holding -= 1
         if connection.is_open:
-            connection.write(answer)
+            if connection.outlet.fits(answer):
+                connection.write(answer)
             connection.pump()
 
     connection.hub.journal.after(done)

@@ -73,8 +73,7 @@ class Hub:
         for stored in snapshot.sessions:
             session: Session[Line] = restore(stored, now)
             self._adopt(session)
-            for subscription in session.subscriptions.values():
-                self.router.tree.put(subscription.topic_filter, session, subscription)
+            self.router.restore(session)
             self._expire_at(session)
         for kept in snapshot.retained:
             self.router.retained.put(kept)

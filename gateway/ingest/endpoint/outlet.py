@@ -23,11 +23,13 @@ class Outlet:
         return self._maximum_packet is None or len(packet) <= self._maximum_packet
 
     def render(self, delivery: Delivery, now: float) -> bytes | None:
-        """The PUBLISH, None if the message has expired or is larger than the client accepts (MQTT-3.1.2-24, -25)."""
+        """The PUBLISH, None if the message has expired or is larger than the client accepts (MQTT-3.1.2-24, -25). One
+        that was sent before does not expire any more (MQTT-4.3.3-7).
+        """
         message = delivery.message
         expiry_s = None
         if message.expires_at is not None:
-            if message.expires_at <= now:
+            if message.expires_at <= now and not delivery.sent:
                 return None
             expiry_s = min(max(1, round(message.expires_at - now)), 0xFFFF_FFFF)
         known = alias = 0

@@ -11,6 +11,8 @@ from gateway.ingest.endpoint.journal import Journal
 from gateway.ingest.endpoint.limits import EndpointSettings
 from gateway.ingest.endpoint.retained import RetainedTree
 from gateway.ingest.endpoint.session import Message, Session
+from gateway.ingest.endpoint.shares import ShareTree
+from gateway.ingest.endpoint.topics import split_share
 from gateway.ingest.endpoint.tree import FilterTree
 from gateway.ports.endpoint import Enqueue, Principal, Retain, RetainedMessage, Rights, Subscription
 
@@ -27,12 +29,30 @@ class Router(Generic[Line]):
         self._journal = journal
         self._counters = counters
         self.tree: FilterTree[Session[Line], Subscription] = FilterTree()
+        self.shares: ShareTree[Line] = ShareTree()
         self.retained = RetainedTree()
         self.dirty: dict[Session[Line], None] = {}
 
+    @property
+    def version(self) -> int:
+        """Changes whenever `anyone_for` could."""
+        return self.tree.version + self.shares.version
+
     def anyone_for(self, topic: str) -> bool:
-        """Whether a subscription matches now; good while `tree.version` stays."""
-        return next(self.tree.match(topic), None) is not None
+        """Whether a subscription matches now."""
+        return next(self.tree.match(topic), None) is not None or self.shares.matches(topic)
+
+    def restore(self, session: Session[Line]) -> None:
+        """Take up the subscriptions a session already has."""
+        for subscription in session.subscriptions.values():
+            self._put(session, subscription)
+
+    def _put(self, session: Session[Line], subscription: Subscription) -> None:
+        name, topic_filter = split_share(subscription.topic_filter)
+        if name:
+            self.shares.put(name, topic_filter, session, subscription)
+        else:
+            self.tree.put(topic_filter, session, subscription)
 
     def route(self, message: Message, publisher: str | None) -> bool:
         """Queue a message for every session that subscribed. True if the journal has something of it to write.
@@ -47,6 +67,9 @@ class Router(Generic[Line]):
         for session, subscriptions in matched.items():
             retain = message.retain and any(s.retain_as_published for s in subscriptions)
             durable |= self._give(session, message, subscriptions, retain=retain)
+        for session, subscription in self.shares.choose(message.topic):
+            retain = message.retain and subscription.retain_as_published
+            durable |= self._give(session, message, (subscription,), retain=retain)
         return durable
 
     def _give(
@@ -92,12 +115,16 @@ class Router(Generic[Line]):
         return True
 
     def subscribe(self, session: Session[Line], subscription: Subscription, now: float) -> bool:
-        """Add or replace a subscription and queue the retained messages it asks for. True if the journal must write."""
+        """Add or replace a subscription and queue the retained messages it asks for; a shared one gets none. True if
+        the journal must write.
+        """
         topic_filter = subscription.topic_filter
         known = topic_filter in session.subscriptions
         session.subscriptions[topic_filter] = subscription
-        self.tree.put(topic_filter, session, subscription)
+        self._put(session, subscription)
         durable = False
+        if split_share(topic_filter)[0]:
+            return durable
         if subscription.retain_handling == 0 or (subscription.retain_handling == 1 and not known):
             for message in list(self._kept(topic_filter, now)):
                 durable |= self._give(session, message, (subscription,), retain=True)
@@ -107,7 +134,11 @@ class Router(Generic[Line]):
         """Drop a subscription; False if there was none."""
         if session.subscriptions.pop(topic_filter, None) is None:
             return False
-        self.tree.drop(topic_filter, session)
+        name, topic_filter = split_share(topic_filter)
+        if name:
+            self.shares.drop(name, topic_filter, session)
+        else:
+            self.tree.drop(topic_filter, session)
         return True
 
     def _kept(self, topic_filter: str, now: float) -> Iterator[Message]:

@@ -5,9 +5,17 @@ from typing import Final
 MAX_LEVELS: Final = 128
 """Deeper filters are refused: depth costs memory and no device needs it."""
 
+SHARE_PREFIX: Final = "$share/"
+
 
 def valid_filter(topic_filter: str) -> bool:
-    """Whether the wildcards stand alone in their level and `#` is last (MQTT-4.7.1-1, -2)."""
+    """Whether the wildcards stand alone in their level and `#` is last (MQTT-4.7.1-1, -2); a shared one needs a name
+    without wildcards and a filter (MQTT-4.8.2-1, -2).
+    """
+    if topic_filter.startswith(SHARE_PREFIX):
+        name, topic_filter = split_share(topic_filter)
+        if not name or "#" in name or "+" in name:
+            return False
     if not topic_filter or topic_filter.count("/") >= MAX_LEVELS:
         return False
     if "#" not in topic_filter and "+" not in topic_filter:
@@ -16,6 +24,14 @@ def valid_filter(topic_filter: str) -> bool:
     if "#" in topic_filter and (levels[-1] != "#" or topic_filter.count("#") > 1):
         return False
     return all(level == "+" for level in levels if "+" in level)
+
+
+def split_share(topic_filter: str) -> tuple[str, str]:
+    """(share name, filter) of `$share/{share name}/{filter}`; ("", filter) for an ordinary one (section 4.8.2)."""
+    if not topic_filter.startswith(SHARE_PREFIX):
+        return "", topic_filter
+    name, _, shared = topic_filter[len(SHARE_PREFIX) :].partition("/")
+    return name, shared
 
 
 def has_wildcard(topic_filter: str) -> bool:

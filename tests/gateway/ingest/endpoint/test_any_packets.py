@@ -175,5 +175,6 @@ async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
         await hub.journal.written()
         assert not hub.connections and not hub.sessions and not hub._wills and not hub._by_identity
         assert not hub.router.tree._plain and not hub.router.tree._root.children
+        assert not hub.router.shares._groups and not hub.router.shares._tree._plain
         assert not (await broker.store.load()).sessions
     assert not failures

@@ -41,8 +41,18 @@ async def test_a_foreign_topic_is_acknowledged_and_becomes_a_reject(mqtt, versio
         assert broker.endpoint.retained == 0
 
 
+async def test_a_refused_qos_2_message_needs_no_release(mqtt):
+    async with mqtt.serve(authenticate=mqtt.devices) as broker:
+        peer = await broker.client(5, **_login("cam-1"))
+        for payload in (b"1", b"2"):
+            await peer.send(mqtt.publish("elsewhere", payload, 2, 7, version=5))
+            first, body = await peer.read()
+            assert (first, body[:3]) == (0x50, b"\x00\x07\x87")
+        assert [m.payload for m in broker.intake.taken] == [b"1", b"2"]
+
+
 async def test_a_device_cannot_subscribe_elsewhere(mqtt, version):
-    wanted = ["#", "siaga/v1/+/command", "siaga/v1/cam-2/command", "siaga/v1/cam-1", "siaga/#", "+/v1/cam-1/x"]
+    wanted = ["#", "siaga/v1/+/command", "siaga/v1/cam-2/command", "siaga/v1/cam-1", "siaga/#", "$share/g/#"]
     async with mqtt.serve(authenticate=mqtt.devices) as broker:
         peer = await broker.client(version, **_login("cam-1"))
         await peer.send(mqtt.subscribe(*[(name, 1) for name in wanted], version=version))

@@ -85,6 +85,22 @@ async def test_unacknowledged_messages_are_sent_again_in_order_with_dup(mqtt, ve
         assert [m.packet_id for m in again[:2]] == [m.packet_id for m in first[1:]]
 
 
+async def test_a_message_that_was_sent_does_not_expire_any_more(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await _subscribe(mqtt, broker, 5)
+        talker = await broker.client(5, "talker")
+        for qos in (1, 2):
+            await talker.send(mqtt.publish("t", b"x", qos, qos, version=5, properties=b"\x02\x00\x00\x00\x0a"))
+        first = [await peer.message(), await peer.message()]
+        await peer.close()
+        await _gone(broker, 1)
+        broker.clock.move(60)
+        peer = await broker.client(5, "sub", **lasting(5))
+        again = [await peer.message(), await peer.message()]
+        assert [m.packet_id for m in again] == [m.packet_id for m in first]
+        assert all(m.dup for m in again)
+
+
 async def test_a_released_message_gets_its_pubrel_again_and_is_not_sent_again(mqtt, version):
     async with mqtt.serve() as broker:
         peer = await _subscribe(mqtt, broker, version)

@@ -47,11 +47,79 @@ async def test_suback_has_a_code_for_each_filter_in_order(mqtt, version):
         assert list(codes) == [0, 1, 2, bad, bad, bad, bad, 1, full]
 
 
-async def test_shared_subscriptions_are_refused_by_name_in_mqtt_5(mqtt):
+async def test_a_shared_subscription_gives_each_message_to_one_member(mqtt, version):
+    async with mqtt.serve() as broker:
+        members = [await broker.subscriber("$share/g/t/+", 1, version, name) for name in "ab"]
+        alone = await broker.subscriber("$share/h/t/#", 1, version, "c")
+        plain = await broker.subscriber("t/1", 0, version, "d")
+        peer = await broker.client(version, "talker")
+        await peer.send(*[mqtt.publish("t/1", b"%d" % n, 1, n, version=version) for n in range(1, 11)])
+        shares = [[(await member.message()).payload for _ in range(5)] for member in members]
+        everything = [b"%d" % n for n in range(1, 11)]
+        assert sorted(shares[0] + shares[1], key=int) == everything
+        assert [(await alone.message()).payload for _ in everything] == everything
+        assert [(await plain.message()).payload for _ in everything] == everything
+        await members[0].send(mqtt.unsubscribe("$share/g/t/+", version=version))
+        await members[0].read()
+        await members[1].close()
+        await broker.until(lambda: broker.endpoint.connections == 4)
+        await _say(mqtt, broker, "t/1", b"last", 1, version)
+        for peer in (alone, plain):
+            assert (await peer.message()).payload == b"last"
+        await members[0].silence()
+
+
+async def test_a_sleeping_member_of_a_group_gets_messages_only_if_nobody_is_awake(mqtt, version):
+    how = {"clean": False} if version == 4 else {"clean": False, "expiry": 60}
+    async with mqtt.serve() as broker:
+        sleeper = await broker.client(version, "sleeper", **how)
+        await sleeper.send(mqtt.subscribe(("$share/g/t", 1), version=version))
+        await sleeper.read()
+        await sleeper.close()
+        awake = await broker.subscriber("$share/g/t", 1, version)
+        await _say(mqtt, broker, "t", b"1", 1, version)
+        assert (await awake.message()).payload == b"1"
+        await awake.close()
+        await broker.until(lambda: "/sub" not in broker.endpoint._hub.sessions)
+        await _say(mqtt, broker, "t", b"2", 1, version)
+        sleeper = await broker.client(version, "sleeper", **how)
+        assert (await sleeper.message()).payload == b"2"
+        await sleeper.silence()
+
+
+async def test_a_shared_subscription_gets_no_retained_messages(mqtt, version):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "t", b"kept", 1, version, retain=True)
+        sub = await broker.subscriber("$share/g/t", 1, version)
+        await sub.silence()
+
+
+async def test_a_shared_subscription_survives_a_restart(mqtt, version):
+    how = {"clean": False} if version == 4 else {"clean": False, "expiry": 60}
+    store = mqtt.AwayStore()
+    async with mqtt.serve(store=store) as broker:
+        sub = await broker.client(version, "sub", **how)
+        await sub.send(mqtt.subscribe(("$share/g/t", 1), version=version))
+        await sub.read()
+    async with mqtt.serve(store=store) as broker:
+        sub = await broker.client(version, "sub", **how)
+        await _say(mqtt, broker, "t", b"x", 1, version)
+        assert (await sub.message()).payload == b"x"
+
+
+async def test_a_shared_subscription_needs_a_name_and_a_filter(mqtt, version):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(version)
+        wrong = ["$share/g", "$share//t", "$share/g/", "$share/+/t", "$share/g#/t", "$share/g/a#"]
+        await peer.send(mqtt.subscribe(*[(name, 1) for name in wrong], version=version))
+        assert (await peer.read())[1][-6:] == bytes([0x8F if version == 5 else 0x80] * 6)
+
+
+async def test_no_local_on_a_shared_subscription_is_a_protocol_error(mqtt):
     async with mqtt.serve() as broker:
         peer = await broker.client(5)
-        await peer.send(mqtt.subscribe(("$share/g/t", 1), version=5))
-        await peer.expect(b"\x90\x04\x00\x0a\x00\x9e")
+        await peer.send(mqtt.subscribe(("$share/g/t", 5), version=5))
+        await peer.ended_with(0x82)
 
 
 @pytest.mark.parametrize(
@@ -329,6 +397,20 @@ async def test_a_message_larger_than_the_client_accepts_is_not_sent(mqtt):
         await sub.silence()
 
 
+async def test_a_client_that_accepts_no_connack_is_told_so(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.dial(5)
+        await peer.send(mqtt.connect(5, properties=b"\x27\x00\x00\x00\x0a"))
+        assert await peer.closed() == b"\x20\x03\x00\x95\x00"
+
+
+async def test_an_answer_larger_than_the_client_accepts_is_not_sent(mqtt):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5, properties=b"\x27\x00\x00\x00\x14")
+        await peer.send(mqtt.subscribe(*[("t", 0)] * 30, version=5))
+        await peer.silence()
+
+
 async def test_no_more_messages_are_in_flight_than_the_client_accepts(mqtt):
     async with mqtt.serve() as broker:
         sub = await broker.client(5, "sub", properties=b"\x21\x00\x02")
@@ -386,7 +468,7 @@ async def test_reason_strings_are_left_out_where_they_are_not_wanted_or_do_not_f
     async with mqtt.serve() as broker:
         wants = await broker.client(5, "wants")
         no = await broker.client(5, "no", properties=b"\x17\x00")
-        small = await broker.client(5, "small", properties=b"\x27\x00\x00\x00\x10")
+        small = await broker.client(5, "small", properties=b"\x27\x00\x00\x00\x14")
         for peer in (wants, no, small):
             await peer.send(mqtt.publish("$x", b"x", 1, 1, version=5))
         first, body = await wants.read()
