@@ -78,12 +78,18 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit touched, so that sleepers can be woken. `tickets` are the ids of tickets that changed."""
+    """What a commit touched, so that sleepers can be woken. `tickets` are the ids of tickets that changed.
+
+    `updates`: the update part has messages to publish. `rejects`: messages that the update part refused (those of
+    `Effects.rejects` are not repeated).
+    """
 
     position: int
     tickets: tuple[str, ...] = ()
     downlink: bool = False
     notifications: bool = False
+    updates: bool = False
+    rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

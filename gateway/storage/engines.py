@@ -26,7 +26,7 @@ class CommitUncertain(DatabaseAway):
     """The store went away while it committed: the transaction may or may not have taken effect."""
 
 
-class DatabaseUnusable(Exception):
+class DatabaseUnusable(ValueError):
     """The URL, file or schema is wrong and waiting will not help. One line that says where and what to do."""
 
 

@@ -4,20 +4,19 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import Backlog, Committed, DeviceMessage, Effects, JournalEntry, Recovery, Reject
 from gateway.storage import checkpoints, downlink, journal, rejects
 from gateway.storage.changes import apply_change
 from gateway.storage.database import CommitUncertain, Database
-from gateway.storage.subject import TimeToAct
+from gateway.storage.subject import Handled, TimeToAct
 
-HandleMessages = Callable[[Connection, Sequence[DeviceMessage], float], Sequence[Outbound]]
+HandleMessages = Callable[[Connection, Sequence[DeviceMessage], float], Handled]
 """What devices said to the updates or command part becomes rows and answers, inside the same transaction."""
 
 
-def ignore_messages(_connection: Connection, _messages: Sequence[DeviceMessage], _now: float) -> Sequence[Outbound]:
+def ignore_messages(_connection: Connection, _messages: Sequence[DeviceMessage], _now: float) -> Handled:
     """For a gateway without firmware updates."""
-    return ()
+    return Handled()
 
 
 class SqlLedger:
@@ -106,11 +105,21 @@ class SqlLedger:
             if applied.ticket_id:
                 touched[applied.ticket_id] = None
             notified = notified or applied.notified
-        down: Sequence[Outbound] = ()
+        handled = Handled()
         if effects.messages:
-            down = self._handle_messages(connection, effects.messages, effects.at)
-            downlink.send(connection, down)
-        committed = Committed(position, tuple(touched), bool(down), notified)
+            handled = self._handle_messages(connection, effects.messages, effects.at)
+            touched |= dict.fromkeys(handled.tickets)
+            downlink.send(connection, handled.down)
+            if handled.rejects:
+                rejects.keep(connection, handled.rejects)
+        committed = Committed(
+            position,
+            tuple(touched),
+            bool(handled.down),
+            notified or handled.notified,
+            handled.updates,
+            tuple(handled.rejects),
+        )
         attempted.append(committed)
         return committed
 

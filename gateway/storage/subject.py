@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.ports.ingest import Outbound
+from gateway.ports.ledger import Reject
 from gateway.tickets.entitlement import Entitlement
 from gateway.tickets.ticket import Entry
 
@@ -27,6 +29,20 @@ class Applied:
 
     ticket_id: str = ""
     notified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of messages from devices: answers to send, tickets touched, messages refused.
+
+    `updates`: the update part has recorded messages to publish.
+    """
+
+    down: Sequence[Outbound] = ()
+    tickets: Sequence[str] = ()
+    rejects: Sequence[Reject] = ()
+    notified: bool = False
+    updates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

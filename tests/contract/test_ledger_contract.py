@@ -109,6 +109,15 @@ async def test_messages_of_devices_are_answered_in_the_same_transaction(stores: 
     assert [p.message.payload for p in await stores.downlink.pending(10)] == [b"may I?"]
 
 
+async def test_a_message_that_the_update_part_refuses_is_kept_as_a_reject(stores: Stores) -> None:
+    said = [DeviceMessage("cam-1", "update/request", b"bad", NOW), DeviceMessage("cam-2", "event", b"ok", NOW)]
+    committed = await stores.ledger.commit(batch(messages=said))
+    (kept,) = await stores.ledger.rejects("cam-1", 10)
+    assert committed.rejects == (kept,)
+    assert (kept.reason, kept.sample) == (RejectReason.SCHEMA, b"bad")
+    assert [p.message.payload for p in await stores.downlink.pending(10)] == [b"ok"]
+
+
 async def test_a_batch_that_fails_in_its_middle_has_no_effect_at_all(stores: Stores) -> None:
     await register(stores.registry)
     before = await stores.ledger.commit(batch())

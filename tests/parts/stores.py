@@ -11,7 +11,7 @@ from diagnostics.changes import Change, ChangeKind, Evidence, Impact, Scope, Sev
 from gateway.clock import ManualClock
 from gateway.ports.downlink import DownlinkOutbox
 from gateway.ports.ingest import Outbound
-from gateway.ports.ledger import DeviceMessage, Effects, JournalKind, Ledger
+from gateway.ports.ledger import DeviceMessage, Effects, JournalKind, Ledger, Reject, RejectReason
 from gateway.ports.notifications import NotificationOutbox
 from gateway.ports.registry import Accounts, Customer, RegisteredDevice, Registry, Site
 from gateway.ports.tickets import Tickets
@@ -29,6 +29,7 @@ from gateway.storage.memory import (
 )
 from gateway.storage.notifications import SqlNotificationOutbox
 from gateway.storage.registry import SqlRegistry
+from gateway.storage.subject import Handled
 from gateway.storage.tickets import SqlTickets
 
 NOW = 1_795_000_000.0
@@ -50,17 +51,23 @@ def time_to_act(_fault_class: str) -> float:
     return HOUR
 
 
-def echo(messages: Sequence[DeviceMessage], _now: float) -> Sequence[Outbound]:
-    """Answer every message on its own channel; a device that says b"boom" makes the whole batch fail."""
+def echo(messages: Sequence[DeviceMessage], _now: float) -> Handled:
+    """Answer on the message's own channel; b"bad" is refused; b"boom" makes the whole batch fail."""
     if any(message.payload == b"boom" for message in messages):
         raise RuntimeError("boom")
-    return [Outbound(f"siaga/v1/{m.device_id}/{m.channel}", m.payload) for m in messages]
+    good = [message for message in messages if message.payload != b"bad"]
+    refused = [
+        Reject(m.device_id, f"siaga/v1/{m.device_id}/{m.channel}", RejectReason.SCHEMA, "bad", m.received_at, m.payload)
+        for m in messages
+        if m.payload == b"bad"
+    ]
+    return Handled([Outbound(f"siaga/v1/{m.device_id}/{m.channel}", m.payload) for m in good], rejects=refused)
 
 
 def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Stores:
     clock = ManualClock(NOW)
 
-    def answer(_connection: Connection, messages: Sequence[DeviceMessage], now: float) -> Sequence[Outbound]:
+    def answer(_connection: Connection, messages: Sequence[DeviceMessage], now: float) -> Handled:
         return echo(messages, now)
 
     return Stores(

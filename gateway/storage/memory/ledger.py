@@ -3,19 +3,18 @@
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import Backlog, Committed, DeviceMessage, Effects, JournalEntry, Recovery, Reject
 from gateway.storage.memory.outboxes import MemoryDownlinkOutbox
 from gateway.storage.memory.tickets import MemoryTickets
 from gateway.storage.rejects import OF_ALL, OF_DEVICE
-from gateway.storage.subject import TimeToAct
+from gateway.storage.subject import Handled, TimeToAct
 
-HandleMessages = Callable[[Sequence[DeviceMessage], float], Sequence[Outbound]]
+HandleMessages = Callable[[Sequence[DeviceMessage], float], Handled]
 
 
-def ignore_messages(_messages: Sequence[DeviceMessage], _now: float) -> Sequence[Outbound]:
+def ignore_messages(_messages: Sequence[DeviceMessage], _now: float) -> Handled:
     """For a gateway without firmware updates."""
-    return ()
+    return Handled()
 
 
 class MemoryLedger:
@@ -42,15 +41,18 @@ class MemoryLedger:
 
     async def commit(self, effects: Effects) -> Committed:
         """See the port."""
-        down = self._handle_messages(effects.messages, effects.at) if effects.messages else ()
+        handled = self._handle_messages(effects.messages, effects.at) if effects.messages else Handled()
         self._last += 1
         self._journal.append(JournalEntry(self._last, effects.kind, effects.at, effects.count, effects.journal))
-        for reject in effects.rejects:
+        for reject in (*effects.rejects, *handled.rejects):
             self._keep(reject)
         applied = [self._tickets.apply(change, self._time_to_act, effects.at) for change in effects.changes]
-        self._downlink.record(down)
-        touched = dict.fromkeys(one.ticket_id for one in applied if one.ticket_id)
-        return Committed(self._last, tuple(touched), bool(down), any(one.notified for one in applied))
+        self._downlink.record(handled.down)
+        touched = dict.fromkeys([*(one.ticket_id for one in applied if one.ticket_id), *handled.tickets])
+        notified = handled.notified or any(one.notified for one in applied)
+        return Committed(
+            self._last, tuple(touched), bool(handled.down), notified, handled.updates, tuple(handled.rejects)
+        )
 
     async def read_journal(self, after: int, max_bytes: int) -> Sequence[JournalEntry]:
         """See the port."""

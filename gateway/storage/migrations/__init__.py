@@ -28,7 +28,9 @@ def migrate(connection: Connection, where: str, *, upgrade: bool) -> None:
         return
     _refuse_the_foreign(connection, scripts, where, current)
     if not upgrade:
-        raise DatabaseUnusable(f"{where}: schema {current or 'empty'} is behind {newest}: run `siaga migrate` first")
+        raise DatabaseUnusable(
+            f"{where}: schema {current or 'empty'} is behind {newest}, and upgrading it is forbidden"
+        )
     with Operations.context(context):
         context.run_migrations()
 

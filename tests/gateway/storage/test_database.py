@@ -97,7 +97,7 @@ async def test_a_second_opening_finds_the_schema_current(url: str) -> None:
 
 
 async def test_an_empty_database_is_not_touched_when_upgrading_is_forbidden(url: str) -> None:
-    with pytest.raises(DatabaseUnusable, match=r"schema empty is behind .*: run `siaga migrate` first"):
+    with pytest.raises(DatabaseUnusable, match=r"schema empty is behind .*, and upgrading it is forbidden"):
         async with open_database(url, upgrade=False):
             pass
 

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import DeviceMessage, JournalEntry
 from gateway.storage.database import CommitUncertain, Database, DatabaseAway, open_database
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
+from gateway.storage.subject import Handled
 from tests.parts.postgresql import PostgreSql
 from tests.parts.stores import NOW, batch, change, register, sql_stores, time_to_act
 
@@ -237,8 +237,8 @@ async def tickets_by_two_gateways(url: str) -> list[tuple[str, int]]:
         )
 
 
-def say_nothing(_c: Connection, _m: Sequence[DeviceMessage], _now: float) -> Sequence[Outbound]:
-    return ()
+def say_nothing(_c: Connection, _m: Sequence[DeviceMessage], _now: float) -> Handled:
+    return Handled()
 
 
 EXPECTED = [(f"device:cam-{device}:SENSOR_HOT", 30) for device in range(4)]
