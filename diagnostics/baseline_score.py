@@ -53,5 +53,5 @@ class Score:
     value: float
     score: float
     signs: tuple[Sign, ...]
-    """The two most telling views, the stronger first; empty while the histograms are too young to judge."""
+    """The two views whose last values were rarest, the rarest first."""
     novelty: Novelty | None

@@ -48,8 +48,9 @@ def widen(counts: array[float], placement: Placement, value: float) -> tuple[Pla
             new_low -= BINS * new_width
         new_width *= 2
     new = array("f", bytes(4 * STRIDE))
-    for old in range(1, STRIDE - 1):
-        new[1 + min(int((low + (old - 0.5) * width - new_low) / new_width), BINS - 1)] += counts[old]
+    for old, count in enumerate(counts):
+        if count:
+            new[1 + min(int((low + (old - 0.5) * width - new_low) / new_width), BINS - 1)] += count
     return (new_low, new_width), new
 
 
