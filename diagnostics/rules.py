@@ -30,7 +30,7 @@ class Common:
 
     __pydantic_config__ = STRICT
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     version: Annotated[int, Field(ge=1)]
     fault_class: str
     reason: Annotated[str, Field(min_length=20)]
