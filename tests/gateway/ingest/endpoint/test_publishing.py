@@ -219,6 +219,7 @@ async def test_packets_a_client_must_not_send_end_the_connection(mqtt, version, 
         b"\x80\x06\x00\x01\x00\x01a\x00",
         b"\xa0\x05\x00\x01\x00\x01a",
         b"\xe1\x00",
+        b"\xf1\x00",
     ],
 )
 async def test_wrong_reserved_flags_end_the_connection(mqtt, version, raw):

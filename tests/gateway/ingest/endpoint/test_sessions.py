@@ -212,6 +212,15 @@ async def test_acknowledged_messages_leave_the_store(mqtt, version):
         await broker.until(lambda: not any(store._queues.values()))
 
 
+async def test_a_session_is_kept_as_long_as_its_connection(mqtt, version):
+    async with mqtt.serve(max_session_expiry_s=100) as broker:
+        peer = await _subscribe(mqtt, broker, version, expiry=1)
+        broker.clock.move(1000)
+        broker.endpoint._hub.tick()
+        await _say(mqtt, broker, version, (b"x", 1))
+        assert (await peer.message()).payload == b"x"
+
+
 async def test_a_session_expires(mqtt, version):
     store = mqtt.AwayStore()
     async with mqtt.serve(store=store, max_session_expiry_s=1000) as broker:
@@ -305,6 +314,15 @@ async def test_a_will_is_published_when_the_connection_is_cut(mqtt, version):
         message = await sub.message()
         assert (message.payload, message.qos, message.retain) == (b"gone", 1, False)
         assert [(m.channel, m.payload, m.receipt) for m in broker.intake.taken] == [("w", b"gone", 0)]
+
+
+async def test_a_client_without_a_will_leaves_nothing_behind(mqtt, version):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("#", 1, version)
+        await (await broker.client(version)).close()
+        await _gone(broker, 1)
+        await sub.silence()
+        assert broker.intake.taken == []
 
 
 async def test_a_will_is_dropped_at_disconnect(mqtt, version):

@@ -87,6 +87,22 @@ async def test_a_sleeping_member_of_a_group_gets_messages_only_if_nobody_is_awak
         await sleeper.silence()
 
 
+async def test_a_message_given_to_a_member_of_a_group_is_given_to_nobody_else(mqtt, version):
+    async with mqtt.serve() as broker:
+        members = {name: await broker.subscriber("$share/g/t", 2, version, name) for name in "ab"}
+        await _say(mqtt, broker, "t", b"1", 2, version)
+        assert (await members["a"].message()).payload == b"1"
+        await members["a"].close()  # its session ends before it has acknowledged
+        await members["b"].silence()
+        if version == 5:
+            await _say(mqtt, broker, "t", b"2", 2, version)
+            refused = (await members["b"].message()).packet_id
+            late = await broker.subscriber("$share/g/t", 2, version, "late")
+            await members["b"].send(b"\x50\x03\x00" + bytes([refused]) + b"\x83")
+            await members["b"].silence()
+            await late.silence()
+
+
 async def test_a_shared_subscription_gets_no_retained_messages(mqtt, version):
     async with mqtt.serve() as broker:
         await _say(mqtt, broker, "t", b"kept", 1, version, retain=True)
@@ -168,6 +184,26 @@ async def test_unsubscribing_is_always_answered_and_stops_delivery(mqtt, version
         await sub.send(mqtt.unsubscribe("a/b", "never", version=version))
         await sub.expect(b"\xb0\x05\x00\x0b\x00\x00\x11" if version == 5 else b"\xb0\x02\x00\x0b")
         await _say(mqtt, broker, "a/b", b"x", 1, version)
+        await sub.silence()
+
+
+async def test_begun_deliveries_are_completed_after_unsubscribing(mqtt, version):
+    how = {"clean": False} if version == 4 else {"clean": False, "expiry": 60}
+    async with mqtt.serve() as broker:
+        sub = await broker.client(version, "sub", **how)
+        await sub.send(mqtt.subscribe(("t", 2), version=version))
+        await sub.read()
+        await _say(mqtt, broker, "t", b"x", 2, version)
+        first = await sub.message()
+        await sub.send(mqtt.unsubscribe("t", version=version))
+        assert (await sub.read())[0] == 0xB0
+        await sub.close()
+        sub = await broker.client(version, "sub", **how)
+        again = await sub.message()
+        assert (again.packet_id, again.dup) == (first.packet_id, True)
+        await sub.send(mqtt.ack(0x50, first.packet_id))
+        await sub.expect(mqtt.ack(0x62, first.packet_id))
+        await sub.send(mqtt.ack(0x70, first.packet_id))
         await sub.silence()
 
 
@@ -255,6 +291,15 @@ async def test_an_empty_payload_clears_the_retained_message(mqtt, version):
         late = await broker.subscriber("r", 0, version, "late")
         await late.silence()
         assert (await broker.store.load()).retained == ()
+
+
+async def test_retained_messages_of_qos_0_replace_others(mqtt, version):
+    async with mqtt.serve() as broker:
+        await _say(mqtt, broker, "r", b"old", 1, version, retain=True)
+        await _say(mqtt, broker, "r", b"new", 0, version, retain=True)
+        late = await broker.subscriber("r", 1, version)
+        message = await late.message()
+        assert (message.payload, message.qos) == (b"new", 0)
 
 
 async def test_a_message_without_retain_leaves_the_retained_one_alone(mqtt, version):
