@@ -48,7 +48,11 @@ def render(request: web.Request, template: str, context: Mapping[str, object], *
         "here": request.rel_url.without_query_params("lang"),
         "keys": request.cookies.get("siaga_keys", "on") != "off",
     }
-    return aiohttp_jinja2.render_template(template, request, {**always, **context}, status=status)
+    page = aiohttp_jinja2.render_template(template, request, {**always, **context}, status=status)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):  # safe beside form tokens: they are new on every page
+        page.enable_compression(web.ContentCoding.gzip)
+        page.headers["Vary"] = "Accept-Encoding"
+    return page
 
 
 def language_link(here: URL, chosen: str) -> str:
@@ -120,6 +124,8 @@ async def explain_problems(request: web.Request, handler: Handler) -> web.Stream
         kept = {name: value for name, value in refusal.headers.items() if name in ("Allow", "Retry-After")}
         return problem(request, refusal.status, said, headers=kept)
     except OSError as outage:
+        if request.transport is None or request.transport.is_closing():
+            raise  # the reader has left
         log.warning("page_without_store", extra={"path": request.path, "error": str(outage)})
         return problem(request, 503, headers={"Retry-After": "30"})
     except Exception:  # the last edge: whatever it was, people get a page and operators get the trace

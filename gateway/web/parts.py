@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
@@ -26,6 +27,16 @@ class Rejects(Protocol):
 
     async def rejects(self, device_id: str | None, limit: int) -> Sequence[Reject]:
         """The newest rejects, of one device or of all."""
+
+
+class Images(Protocol):
+    """The image store as devices' downloads need it."""
+
+    def path(self, sha256: str) -> Path | None:
+        """Where an image is; None if it is not here."""
+
+    def allows(self, path: str, device_id: str, expires: str, signature: str, now: float) -> bool:
+        """Whether a signed address is ours and still good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class WebParts:
     metrics: CollectorRegistry | None = None
     updates: UpdateViews | None = None
     rollouts: Rollouts | None = None
+    images: Images | None = None
 
 
 PARTS: web.AppKey[WebParts] = web.AppKey("parts", WebParts)

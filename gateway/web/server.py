@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp_session import get_session, session_middleware
 
-from gateway.web import api, auth, customer, health, staff
+from gateway.web import api, auth, customer, health, images, staff
 from gateway.web.assets import DIST, Assets
 from gateway.web.language import choose_language
 from gateway.web.pages import explain_problems, set_up_templates
@@ -48,7 +48,7 @@ def create_app(parts: WebParts) -> web.Application:
     app[ACCESS] = {}
     set_up_templates(app, Assets())
     app.on_response_prepare.append(harden)
-    for pages in (auth, health, customer, staff, api):
+    for pages in (auth, health, customer, staff, api, images):
         pages.add_routes(app)
     app.router.add_static("/static/dist", DIST)
     app[ACCESS]["GET", "/static/dist"] = app[ACCESS]["HEAD", "/static/dist"] = Access.PUBLIC

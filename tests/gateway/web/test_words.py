@@ -26,8 +26,8 @@ KNOW = Knowledge(FAULTS, CATALOGUE)
 CAMERA = RegisteredDevice("cam", "Kasir", "camera", "CAM", "shop", warranty_until="2025-01-31")
 TICKET = Ticket(
     "t", "SG-1042", "device:cam:F01", "device", "cam", "cam", "shop", "c", "F01", Severity.HIGH, State.OPEN, "wear@3",
-    False, NOW - 5 * HOUR, NOW, 1, 2, Evidence("sd_life_used_pct", 80.0, 80.0, 30.0, NOW - 8 * HOUR), None, NOW, owner="sari",
-    promise_at=NOW + 3 * HOUR,
+    False, NOW - 5 * HOUR, NOW, 1, 2, Evidence("sd_life_used_pct", 80.0, 80.0, 30.0, NOW - 8 * HOUR), None, NOW,
+    owner="sari", promise_at=NOW + 3 * HOUR,
 )  # fmt: skip
 HISTORY = [
     HistoryEntry(NOW - 5 * HOUR, Entry.OPENED, "wear@3", "first"),

@@ -1,0 +1,71 @@
+"""Two customers, five people, every state of a device: in a real browser."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from gateway.web.server import create_app
+from tests.gateway.web.world import PASSWORD, World, make_world
+from tests.parts.chromium import ServedApp, Visit, running_chromium, visit
+
+ARTEFACTS = Path(os.environ.get("SIAGA_ARTEFACTS", Path(__file__).parents[2] / "artefacts"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with running_chromium() as browser:
+        yield browser
+
+
+class Stage:
+    """The application and its world, and whoever visits."""
+
+    def __init__(self, browser: Browser, served: ServedApp, world: World) -> None:
+        self._browser, self._served, self.world = browser, served, world
+        self._visits: list[Visit] = []
+        self.url = served.url
+
+    def visit(self, name: str = "", **options: Any) -> Visit:
+        someone = visit(self._browser, self.url, **{"locale": "en", **options})
+        self._visits.append(someone)
+        if name:
+            someone.sign_in(name, PASSWORD)
+        return someone
+
+    def do(self, work: Callable[[World], Any]) -> Any:
+        """Something happens in the gateway while people look."""
+
+        async def on_the_loop() -> Any:
+            return await work(self.world)
+
+        return self._served.run(on_the_loop())
+
+    def leave(self) -> list[str]:
+        complaints = [it for someone in self._visits for it in someone.complaints]
+        for someone in self._visits:
+            someone.context.close()
+        return complaints
+
+
+@pytest.fixture
+def stage(chromium: Browser) -> Iterator[Stage]:
+    worlds: list[World] = []
+
+    async def make() -> Any:
+        worlds.append(await make_world())
+        return create_app(worlds[0].parts())
+
+    with ServedApp(make) as served:
+        on_stage = Stage(chromium, served, worlds[0])
+        yield on_stage
+        assert on_stage.leave() == [], "the console of a browser complained"
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    ARTEFACTS.mkdir(exist_ok=True)
+    return ARTEFACTS
