@@ -2,8 +2,9 @@
 store.
 """
 
+import gc
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from device_sim import wire
@@ -41,6 +42,7 @@ class Course:
     part: int = 0
     parts: int = 1
     watched: frozenset[tuple[str, str]] = frozenset()  # (device, metric) whose series to keep
+    sites: frozenset[str] = frozenset()  # only these sites (none = all)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,10 +95,23 @@ def scenario_of(course: Course) -> Scenario:
     return scenario
 
 
+def _only(scenario: Scenario, names: frozenset[str]) -> Scenario:
+    devices = [spec for spec in scenario.devices if spec.site_id in names]
+    return replace(
+        scenario,
+        sites=[site for site in scenario.sites if site.id in names],
+        devices=devices,
+        episodes=[episode for episode in scenario.episodes if episode.site_id in names],
+        confounders={spec.id: scenario.confounders[spec.id] for spec in devices if spec.id in scenario.confounders},
+    )
+
+
 def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
     """Run this part of the course; `tell` hears the share done."""
     whole = scenario_of(course)
     scenario = whole.part(course.part, course.parts) if course.parts > 1 else whole
+    if course.sites:
+        scenario = _only(scenario, course.sites)
     end = START + course.days * DAY
     silence_s = SILENT_INTERVALS * course.interval_s
     devices = [
@@ -105,6 +120,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
         )
         for spec in scenario.devices
     ]
+    gc.freeze()
     outcome = Outcome(sites={device.device_id: device.site_id for device in devices})
     fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
     desk = Desk()

@@ -1,0 +1,199 @@
+"""`siaga score`: how early and how honest diagnostics are, on a simulated fleet with known truth, in virtual time.
+
+Tune rules on even seeds, report odd ones. The simulator's truth reaches only the scoring, never the fleet.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from multiprocessing import Manager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from diagnostics.catalogue import load_catalogue
+from diagnostics.changes import Scope
+from diagnostics.rule_file import load_default_rules, metrics_of
+from diagnostics.score import Fault, Raised, Score, judge, report
+from gateway.scoreboard_run import DAY, START, Course, Outcome, run_part
+
+HOUR = 3600.0
+CASES = 8
+COLUMNS = 96
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--seed", type=int, default=1, help="odd seeds are for reports, even ones for tuning")
+    parser.add_argument("--devices", type=int, default=400, help="how many, half of them healthy with confounders")
+    parser.add_argument("--days", type=float, default=90.0, help="of virtual time")
+    parser.add_argument("--episodes", type=int, default=20, help="of each fault class")
+    parser.add_argument("--interval", type=float, default=900.0, metavar="S", help="seconds between reports")
+    parser.add_argument("--workers", type=int, default=2, help="processes; each takes its share of the sites")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--explain", metavar="CLASS", help="show missed, late and false cases of a class with series")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play the fleet and print the board. ValueError where the episodes cannot fit."""
+    course = Course(
+        arguments.seed,
+        arguments.days,
+        arguments.devices,
+        arguments.episodes,
+        arguments.interval,
+        parts=max(1, arguments.workers),
+    )
+    console = Console(stderr=True)
+    began = time.monotonic()
+    outcomes = play(course, console)
+    seconds = time.monotonic() - began
+    score, faults = score_of(outcomes, course)
+    board = report(score)
+    reports = sum(outcome.reports for outcome in outcomes)
+    board |= {"seed": course.seed, "devices": course.devices, "days": course.days, "reports": reports}
+    board |= {"seconds": round(seconds, 1), "reports_per_second": round(reports / seconds)}
+    if arguments.json:
+        print(json.dumps(board, indent=1))
+    else:
+        _print(Console(), board)
+    if arguments.explain:
+        _explain(Console(), course, score, faults, arguments.explain)
+    return 0
+
+
+def play(course: Course, console: Console) -> list[Outcome]:
+    """Run every part in a process of its own, with a bar of progress."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with (
+        Manager() as manager,
+        ProcessPoolExecutor(course.parts) as pool,
+        Progress(*columns, console=console) as progress,
+    ):
+        done = manager.dict()
+        task = progress.add_task(f"{course.devices} devices, {course.days:g} days", total=float(course.parts))
+        running: set[Future[Outcome]] = set()
+        futures = [pool.submit(_work, replace(course, part=part), done) for part in range(course.parts)]
+        running.update(futures)
+        while running:
+            _, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            progress.update(task, completed=sum(done.values()))
+        return [future.result() for future in futures]
+
+
+def _work(course: Course, done: Any) -> Outcome:
+    outcome = run_part(course, lambda share: done.__setitem__(course.part, share))
+    done[course.part] = 1.0
+    return outcome
+
+
+def score_of(outcomes: Sequence[Outcome], course: Course) -> tuple[Score, list[Fault]]:
+    """Judge all parts together. Each part notices our own outages by itself: one incident each is enough."""
+    faults = list(dict.fromkeys(fault for outcome in outcomes for fault in outcome.faults))
+    sites = {device: site for outcome in outcomes for device, site in outcome.sites.items()}
+    tickets = [
+        ticket
+        for number, outcome in enumerate(outcomes)
+        for ticket in outcome.tickets
+        if number == 0 or ticket.scope is not Scope.GATEWAY
+    ]
+    return judge(tickets, faults, sites, (START, START + course.days * DAY)), faults
+
+
+def _print(console: Console, board: dict[str, Any]) -> None:
+    table = Table(title=f"Seed {board['seed']}: {board['devices']} devices, {board['days']:g} days")
+    for name in (
+        "class",
+        "shape",
+        "episodes",
+        "before",
+        "late",
+        "missed",
+        "lead p10 h",
+        "lead median h",
+        "delay h",
+        "false",
+    ):
+        table.add_column(name, justify="left" if name in {"class", "shape"} else "right")
+    for name, part in board["classes"].items():
+        lead, delay = part["lead_h"], part["delay_h"]
+        cells = (part["injected"], part["before_visible"], part["after_visible"], part["missed"])
+        hours = (lead["p10"], lead["median"], delay["median"])
+        words = ["" if value is None else f"{value:.1f}" for value in hours]
+        table.add_row(name, part["shape"], *map(str, cells), *words, str(part["false"]))
+    console.print(table)
+    for name, value in board.items():
+        if name != "classes":
+            console.print(f"{name}: {_words(value)}", highlight=False, soft_wrap=True)
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{name} {_words(part) if isinstance(part, dict) else part}" for name, part in value.items())
+
+
+def _explain(console: Console, course: Course, score: Score, faults: Sequence[Fault], name: str) -> None:
+    """The cases that went wrong, each with the series that the class's rules look at."""
+    part = score.classes.get(name)
+    if part is None:
+        raise ValueError(f"--explain {name}: no such fault class on this board")
+    cases: list[tuple[str, str, float, float, float]] = [
+        (what, fault.device_id, fault.onset, fault.visible_at, fault.recovered_at)
+        for what, group in (("missed", part.missed), ("late", part.tardy))
+        for fault in group[:CASES]
+    ]
+    cases += [_false_case(ticket) for ticket in part.false[:CASES] if ticket.scope is Scope.DEVICE]
+    catalogue = load_catalogue()
+    rules = [rule for rule in load_default_rules(catalogue).rules if rule.fault_class == name]
+    metrics = sorted({metric for rule in rules for metric in metrics_of(rule)})
+    sites = {device: fault.site_id for fault in faults for device in (fault.device_id, *fault.affected)}
+    wanted = frozenset((device, metric) for _, device, *_ in cases for metric in metrics)
+    names = frozenset(sites.get(device, device.partition("-")[0]) for _, device, *_ in cases)
+    if not cases:
+        console.print(f"{name}: nothing was missed, late or false")
+        return
+    series = run_part(replace(course, part=0, parts=1, watched=wanted, sites=names), lambda _: None).series
+    for what, device, onset, visible, end in cases:
+        begin = onset - 3 * DAY
+        days = ", ".join(
+            f"{word} day {(at - START) / DAY:.1f}" for word, at in (("onset", onset), ("visible", visible))
+        )
+        console.print(f"\n{name} {what}: {device}, {days}, shown from day {(begin - START) / DAY:.1f}", highlight=False, soft_wrap=True)
+        for metric in metrics:
+            points = [point for point in series.get((device, metric), ()) if begin <= point[0] <= end + DAY]
+            if points:
+                console.print(f"  {metric:>20} {spark(points)}", highlight=False, soft_wrap=True)
+
+
+def _false_case(ticket: Raised) -> tuple[str, str, float, float, float]:
+    at = ticket.opened_at
+    return f"false ({ticket.rule})", ticket.scope_id, at - DAY, at, at + DAY
+
+
+def spark(points: Sequence[tuple[float, float]]) -> str:
+    """A series as one line of bars, with its least and greatest value."""
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    start, width = points[0][0], max(1.0, points[-1][0] - points[0][0]) / COLUMNS
+    columns: list[list[float]] = [[] for _ in range(COLUMNS)]
+    for at, value in points:
+        columns[min(COLUMNS - 1, int((at - start) / width))].append(value)
+    steps = len(BARS) - 2
+    line = "".join(
+        BARS[1 + round(steps * (sum(values) / len(values) - low) / (high - low))]
+        if values and high > low
+        else " -"[bool(values)]
+        for values in columns
+    )
+    return f"{line} {low:g} to {high:g}"
