@@ -21,10 +21,16 @@ from diagnostics.engine import Engine
 from diagnostics.faults import load_faults
 from diagnostics.fleet import Fleet
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from firmware_updates.inbox import Director
+from firmware_updates.service import UpdateService
 from gateway import metrics
 from gateway.access import device_authentication
 from gateway.clock import Clock, SystemClock
 from gateway.downlink import Publisher
+from gateway.firmware.images import ImageStore
+from gateway.firmware.keys import director_key, release_keys
+from gateway.firmware.part import UpdateLog, UpdatePart
+from gateway.firmware.views import UpdatePages
 from gateway.ingest import journal
 from gateway.ingest.digest import Digest
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate
@@ -35,7 +41,7 @@ from gateway.ingest.recovery import recover
 from gateway.live import FleetMemory, LivePages, follow_registry, load_registry
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
-from gateway.ports.ledger import Committed
+from gateway.ports.ledger import Committed, Effects
 from gateway.serving import listening, metrics_page, starting_page
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.storage.accounts import SqlAccounts
@@ -48,6 +54,7 @@ from gateway.storage.history import Retention, open_history
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.tickets import SqlTickets
+from gateway.storage.update_desk import SqlUpdates
 from gateway.web.knowledge import Knowledge
 from gateway.web.parts import WebParts, WebSettings
 from gateway.web.server import create_app
@@ -73,6 +80,9 @@ class Gateway:
     pipeline: Pipeline
     forwarder: Forwarder
     publisher: Publisher
+    updates: SqlUpdates
+    service: UpdateService
+    images: ImageStore
     endpoint: Endpoint | None
     broker: BrokerClient | None
     replayed: int
@@ -89,7 +99,18 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         database = await _database(stack, settings, clock)
         registry, accounts = SqlRegistry(database), SqlAccounts(database)
         tickets, downlink = SqlTickets(database, clock), SqlDownlinkOutbox(database)
-        ledger = SqlLedger(database, lambda name: faults[name].time_to_act_s if name in faults else 0.0)
+
+        def time_to_act(name: str) -> float:
+            return faults[name].time_to_act_s if name in faults else 0.0
+
+        secret = web_secret(settings)
+        images = ImageStore(settings.data_dir / "images", secret, base_url(settings))
+        health = UpdateLog()
+        key = director_key(settings.firmware.director_key or settings.data_dir / "director.pem")
+        trusted = release_keys(settings.firmware.release_keys or settings.data_dir / "release-keys.json")
+        service = UpdateService(Director(key, trusted, images), health)
+        updates = SqlUpdates(database, service, time_to_act, clock)
+        ledger = SqlLedger(database, time_to_act, updates.handle)
 
         memory = FleetMemory(Fleet(Engine(rules, catalogue), (), clock.now()))
         revision = await load_registry(memory, registry)
@@ -105,37 +126,49 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         wake = Broadcaster()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
-        def committed(done: Committed) -> None:
+        def committed(done: Committed, effects: Effects) -> None:
+            part.noticed(effects.changes)
             if done.tickets:
                 wake.publish("tickets")
             if done.downlink:
                 publisher.wake()
+            if done.updates:
+                update_publisher.wake()
+                part.wake()
+                wake.publish("rollouts")
 
         limits = Limits(settings.pipeline.window, settings.pipeline.batch)
         pipeline = Pipeline(
             digest, ledger, memory, forwarder, clock, position=position, limits=limits, committed=committed
         )
-        forwarding = tasks.create_task(forwarder.run(), name="forwarder")
-        stack.callback(forwarding.cancel)
+        ways: list[Downlink] = []
+        publisher, update_publisher = Publisher(downlink, ways, clock), Publisher(updates, ways, clock)
+
+        def updates_changed() -> None:
+            update_publisher.wake()
+            wake.publish("rollouts")
+
+        part = UpdatePart(updates, service, health, registry, pipeline, memory, clock, updates_changed)
+
+        # From here on it runs. What starts first stops last.
+        stack.callback(tasks.create_task(forwarder.run(), name="forwarder").cancel)
         piping = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_drained, pipeline, piping)
-        following = tasks.create_task(follow_registry(memory, registry, revision, clock), name="registry")
-        stack.callback(following.cancel)
-
+        following = follow_registry(memory, registry, revision, clock)
+        stack.callback(tasks.create_task(following, name="registry").cancel)
         endpoint, broker = None, None
         if settings.mqtt.enabled:
             store, authenticate = SqlEndpointStore(database), device_authentication(registry, memory.registered)
             endpoint = await stack.enter_async_context(
                 open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
             )
+            ways.append(endpoint)
         if settings.broker.url:
             broker = BrokerClient(broker_address(settings.broker), pipeline, clock)
-            connecting = tasks.create_task(broker.run(), name="broker")
-            stack.callback(connecting.cancel)
-        ways: list[Downlink] = [way for way in (endpoint, broker) if way is not None]
-        publisher = Publisher(downlink, ways, clock)
-        publishing = tasks.create_task(publisher.run(), name="downlink")
-        stack.callback(publishing.cancel)
+            stack.callback(tasks.create_task(broker.run(), name="broker").cancel)
+            ways.append(broker)
+        for work, name in ((publisher.run(), "downlink"), (update_publisher.run(), "offers"), (part.run(), "updates")):
+            stack.callback(tasks.create_task(work, name=name).cancel)
 
         checks = {"database": ledger.ready, "history": lambda: _flowing(forwarder)}
         if broker is not None:
@@ -146,6 +179,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             lambda: metrics.endpoint_metrics(endpoint) if endpoint else (),
             lambda: metrics.fleet_metrics(memory.fleet),
         )
+        pages = UpdatePages(database, updates, service)
         parts = WebParts(
             tickets=tickets,
             registry=registry,
@@ -155,10 +189,13 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             knowledge=Knowledge(faults, catalogue),
             rejects=ledger,
             clock=clock,
-            settings=web_settings(settings),
+            settings=WebSettings(secret, base_url(settings), secure_cookies=settings.http.secure_cookies),
             wake=wake,
             checks=checks,
             metrics=None if settings.http.metrics_port else exposition,
+            updates=pages,
+            rollouts=pages,
+            images=images,
         )
         http_port = await stack.enter_async_context(
             listening(create_app(parts), settings.http.host, settings.http.port)
@@ -183,6 +220,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             pipeline,
             forwarder,
             publisher,
+            updates,
+            service,
+            images,
             endpoint,
             broker,
             replayed,
@@ -240,12 +280,14 @@ def broker_address(broker: BrokerMqtt) -> BrokerAddress:
     )
 
 
-def web_settings(settings: Settings) -> WebSettings:
-    """What pages need of the settings."""
-    http = settings.http
-    base_url = http.base_url or f"http://{http.host}:{http.port}"
-    secret = settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")
-    return WebSettings(secret.encode(), base_url, secure_cookies=http.secure_cookies)
+def base_url(settings: Settings) -> str:
+    """How people and devices reach us."""
+    return settings.http.base_url or f"http://{settings.http.host}:{settings.http.port}"
+
+
+def web_secret(settings: Settings) -> bytes:
+    """What signs forms and addresses of images: set, or made once."""
+    return (settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")).encode()
 
 
 def kept_secret(path: Path) -> str:

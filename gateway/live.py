@@ -47,6 +47,11 @@ class FleetMemory:
             self.registered.discard(device.device_id)
             self.fleet.forget(device.device_id)
 
+    def received_at(self, device_id: str) -> float | None:
+        """When it was last heard; None: never."""
+        seen = self.fleet.view(device_id)
+        return seen.received_at if seen else None
+
     def save_dirty(self) -> Sequence[tuple[str, bytes]]:
         """See `pipeline.Memory`."""
         return [(device_id, self.fleet.save(device_id)) for device_id in sorted(self.fleet.dirty())]

@@ -4,6 +4,7 @@ The digest drives the fleet's memory (`diagnostics.fleet.Fleet`) and returns all
 again on the journal after a crash, so nothing in here may depend on anything but its arguments and the fleet.
 """
 
+import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -32,6 +33,9 @@ class Observer(Protocol):
     def presence(self, presence: Presence) -> Sequence[Change]:
         """Take one status message or last will."""
 
+    def expect(self, device_id: str, until: float, reboots: int = 1) -> None:
+        """The device is being worked on: until then silence and that many restarts are no news."""
+
     def tick(self, now: float) -> Sequence[Change]:
         """Time has passed."""
 
@@ -52,6 +56,10 @@ class _Nowhere:
 
 
 NOWHERE: Link = _Nowhere()
+INTERNAL: Link = _Nowhere()
+"""The link of what the gateway tells itself. No device's message can have it."""
+EXPECT = "$expect"
+"""Channel of an internal message: {"until": s, "reboots": n}; the device is being worked on (see `Fleet.expect`)."""
 
 
 class Digest:
@@ -101,7 +109,8 @@ class Digest:
             changes += self._fleet.tick(tick)
         for name, received, payload in zip(packed.names, packed.received, packed.payloads, strict=True):
             device_id, _, channel = name.partition("/")
-            work.take(Inbound(device_id, channel, payload, received, NOWHERE, 0))
+            # What the journal holds was accepted once; of internal messages only our own ever were.
+            work.take(Inbound(device_id, channel, payload, received, INTERNAL, 0))
         return changes + work.changes
 
     def _take_ticks(self) -> list[float]:
@@ -133,6 +142,10 @@ class _Batch:
             elif channel == "event":
                 event = wire.event(message.payload, message.device_id, message.received_at)
                 self.changes += self._fleet.event(event)
+                self._keep(message)
+            elif channel == EXPECT and message.link is INTERNAL:
+                told = json.loads(message.payload)
+                self._fleet.expect(message.device_id, float(told["until"]), int(told["reboots"]))
                 self._keep(message)
             elif channel in topics.UPLINK:
                 if len(message.payload) > wire.MAX_MESSAGE_BYTES:

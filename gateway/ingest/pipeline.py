@@ -18,7 +18,7 @@ from gateway.clock import Clock, every
 from gateway.ingest.digest import Digest, Digested
 from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Link
-from gateway.ports.ledger import Committed, Ledger
+from gateway.ports.ledger import Committed, Effects, Ledger
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -26,9 +26,6 @@ T = TypeVar("T")
 
 class Memory(Protocol):
     """The part of the fleet that is checkpointed."""
-
-    def dirty_count(self) -> int:
-        """How many devices have changed since they were last saved."""
 
     def save_dirty(self) -> Sequence[tuple[str, bytes]]:
         """Return the memory of each changed device, and count them as saved."""
@@ -50,13 +47,17 @@ class Outflow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`window`: unacknowledged messages held at most. `batch`: messages a transaction. Times in seconds."""
+    """`window`: unacknowledged messages held at most. `batch`: messages a transaction. Times in seconds.
+
+    A checkpoint comes after `checkpoint_s` or `checkpoint_messages`: it bounds what a crash has to replay (at 20 us a
+    message, 200,000 are four seconds) and how long journal entries are kept.
+    """
 
     window: int = 5000
     batch: int = 500
     tick_s: float = 1.0
-    checkpoint_s: float = 30.0
-    checkpoint_devices: int = 5000
+    checkpoint_s: float = 60.0
+    checkpoint_messages: int = 200_000
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Pipeline:
         *,
         position: int = 0,
         limits: Limits | None = None,
-        committed: Callable[[Committed], None] = lambda _: None,
+        committed: Callable[[Committed, Effects], None] = lambda _done, _effects: None,
     ) -> None:
         self._digest, self._ledger, self._memory, self._outflow = digest, ledger, memory, outflow
         self._clock, self._committed = clock, committed
@@ -112,6 +113,7 @@ class Pipeline:
         self._waiting: list[Callable[[], None]] = []
         self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(maxsize=1)
         self._checkpoint_at = clock.now() + self.limits.checkpoint_s
+        self._checkpoint_after = self.limits.checkpoint_messages
         self._tick_due = False
         self._draining = False
         self._drained = asyncio.Event()
@@ -166,8 +168,10 @@ class Pipeline:
                 if ticked:
                     await self._steps.put(_Step(ticked))
             done = self._draining and not inbox
-            if done or now >= self._checkpoint_at or self._memory.dirty_count() >= self.limits.checkpoint_devices:
+            due = now >= self._checkpoint_at or self.counts.received >= self._checkpoint_after
+            if done or (due and self._position):
                 self._checkpoint_at = now + self.limits.checkpoint_s
+                self._checkpoint_after = self.counts.received + self.limits.checkpoint_messages
                 # Memory as of all that was digested so far: the queue keeps it behind those commits.
                 await self._steps.put(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
             if done:
@@ -192,8 +196,8 @@ class Pipeline:
             committed = await self._persist(partial(self._ledger.commit, step.digested.effects))
             self._position = committed.position
             self._outflow.offer(committed.position, step.digested.samples)
-            self._count(step.digested)
-            self._committed(committed)
+            self._count(step.digested, committed)
+            self._committed(committed, step.digested.effects)
             self._acknowledge(step.messages)
         self._drained.set()
 
@@ -216,13 +220,13 @@ class Pipeline:
                 self.counts.trouble = ""
                 return done
 
-    def _count(self, digested: Digested) -> None:
+    def _count(self, digested: Digested, committed: Committed) -> None:
         counts, effects = self.counts, digested.effects
         counts.batches += 1
         counts.committed += effects.count
         counts.changes += len(effects.changes)
         counts.last_commit_at = effects.at
-        for reject in effects.rejects:
+        for reject in (*effects.rejects, *committed.rejects):
             counts.rejected[reject.reason.value] += 1
 
     def _acknowledge(self, messages: Sequence[Inbound]) -> None:

@@ -1,0 +1,168 @@
+"""The update part's life: what is due by the clock, who is at work, what the fleet should expect meanwhile."""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+
+from diagnostics.changes import Change, ChangeKind, Scope
+from firmware_updates.attempt_row import AT_RISK
+from firmware_updates.gate import Cohort
+from firmware_updates.ports import Done, UpdateStore
+from firmware_updates.rollout import RolloutState
+from firmware_updates.service import UpdateService
+from gateway.clock import Clock
+from gateway.firmware.devices import follow_registry
+from gateway.ingest.digest import EXPECT, INTERNAL
+from gateway.ports.ingest import Inbound, Intake
+from gateway.ports.registry import Registry
+from gateway.storage.update_desk import SqlUpdates
+
+log = structlog.get_logger()
+
+TICK_S: Final = 5.0
+ALIVE_S: Final = 60.0
+ACTIVE: Final = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED, RolloutState.ABORTED})
+
+
+class Heard(Protocol):
+    """What the part asks of the fleet."""
+
+    def received_at(self, device_id: str) -> float | None:
+        """When a device was last heard, by the gateway's clock."""
+
+
+class UpdateLog:
+    """Changes of health on devices, kept for the health gate: bounded, newest kept."""
+
+    KEPT: Final = 50_000
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, str, str]] = []
+
+    def note(self, at: float, device_id: str, fault_class: str) -> None:
+        """An episode opened on a device."""
+        self._seen.append((at, device_id, fault_class))
+        if len(self._seen) > self.KEPT:
+            del self._seen[: self.KEPT // 10]
+
+    def cohort(self, device_ids: Sequence[str], since: float, until: float) -> Cohort:
+        """See `firmware_updates.ports.HealthBook`."""
+        wanted = set(device_ids)
+        counts: dict[str, int] = {}
+        for at, device_id, fault_class in reversed(self._seen):
+            if at < since:
+                break
+            if at < until and device_id in wanted:
+                counts[fault_class] = counts.get(fault_class, 0) + 1
+        return Cohort(len(wanted) * (until - since) / 3600.0, counts)
+
+
+class UpdatePart:
+    """`run()` is its life; `wake()` after a commit that touched an update."""
+
+    def __init__(
+        self,
+        updates: SqlUpdates,
+        service: UpdateService,
+        health: UpdateLog,
+        registry: Registry,
+        intake: Intake,
+        heard: Heard,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self.updates, self.service = updates, service
+        self._health = health
+        self._faults: list[tuple[str, str]] = []
+        self._registry, self._intake, self._heard = registry, intake, heard
+        self._clock, self._changed = clock, changed
+        self._wake = asyncio.Event()
+        self._told: dict[str, tuple[float, int]] = {}
+        self.trouble = ""
+
+    def wake(self) -> None:
+        """An attempt moved: look at once what the fleet should expect."""
+        self._wake.set()
+
+    def noticed(self, changes: Sequence[Change]) -> None:
+        """Changes of health that were committed: the gate counts them, and a device at work is judged by them."""
+        for change in changes:
+            if change.kind is ChangeKind.OPENED and change.scope is Scope.DEVICE:
+                self._health.note(change.received_at, change.scope_id, change.fault_class)
+                if change.scope_id in self._told:
+                    self._faults.append((change.scope_id, change.fault_class))
+                    self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. While the database is away it waits for the next tick."""
+        while True:
+            try:
+                await self.step(self._clock.now())
+                self.trouble = ""
+            except OSError as error:
+                self.trouble = str(error)
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def step(self, now: float) -> None:
+        """One round: the registry's changes, what is due, who is alive, what to expect."""
+        if await follow_registry(self.updates, self.service, self._registry):
+            log.info("updates follow the registry")
+        handled = await self.updates.tick(now)
+        while self._faults:
+            device, fault_class = self._faults[-1]
+            await self.updates.follow(
+                partial(self.service.fault, device_id=device, fault_class=fault_class, now=now), now
+            )
+            self._faults.pop()
+        at_work = await self.updates.read(lambda store: _at_work(store, self.service))
+        alive = [device for device in at_work if (self._heard.received_at(device) or 0.0) > now - ALIVE_S]
+        if alive:
+            await self.updates.follow(lambda store: _seen(store, self.service, alive, now), now)
+        self._tell(at_work)
+        if handled.updates or handled.tickets:
+            self._changed()
+
+    def _tell(self, at_work: dict[str, tuple[float, int]]) -> None:
+        """Tell the fleet through the pipeline, so that the journal has it and a crash repeats it."""
+        news = {device: what for device, what in at_work.items() if self._told.get(device) != what}
+        self._told = at_work
+        now = self._clock.now()
+        messages = [
+            Inbound(device, EXPECT, json.dumps({"until": until, "reboots": reboots}).encode(), now, INTERNAL, 0)
+            for device, (until, reboots) in news.items()
+        ]
+        if messages:
+            self._intake.take(messages)
+
+
+def _at_work(store: UpdateStore, service: UpdateService) -> dict[str, tuple[float, int]]:
+    """Devices at risk, and what their update explains. As many as the budgets allow, never the fleet."""
+    found: dict[str, tuple[float, int]] = {}
+    for rollout in store.rollouts(ACTIVE):
+        after = ""
+        while rows := store.attempts(rollout.rollout_id, AT_RISK, after=after):
+            after = rows[-1].attempt_id
+            for row in rows:
+                expected = service.expectation(store, row.device_id)
+                if expected is not None:
+                    found[row.device_id] = (expected.silent_until, expected.reboots)
+    return found
+
+
+def _seen(store: UpdateStore, service: UpdateService, devices: Collection[str], now: float) -> Done:
+    parts = [service.seen(store, device, now) for device in devices]
+    return Done(
+        tuple(one for part in parts for one in part.messages),
+        tuple(one for part in parts for one in part.tickets),
+        tuple(one for part in parts for one in part.notices),
+        tuple(one for part in parts for one in part.audit),
+    )
