@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from gateway.storage.engines import (
     CommitUncertain,
@@ -120,10 +120,11 @@ class Database:
         try:
             transaction.commit()
         except DBAPIError as error:
-            self._roll_back()
             if _state(error) in AGAIN:
-                raise
-            self._drop()
+                raise  # PostgreSQL has rolled back
+            self._drop()  # SQLAlchemy holds it for over, SQLite may not: a new connection knows of nothing
+            if isinstance(error, IntegrityError):
+                raise  # refused for certain, and a fault of ours
             raise CommitUncertain(f"{self.where}: {explain(error)} (during a commit)") from error
         return result
 

@@ -70,6 +70,22 @@ async def test_a_site_is_one_ticket_that_its_devices_show(stores: Stores) -> Non
     assert await stores.tickets.of_device("cam-7") in ([], ())
 
 
+async def test_what_nobody_registered_is_still_a_ticket_for_staff(stores: Stores) -> None:
+    await register(stores.registry)
+    site = change(scope=Scope.SITE, scope_id="nowhere", fault_class="SITE_DARK")
+    fleet = change(scope=Scope.FLEET, scope_id="C200", fault_class="STORM", devices=("cam-1", "cam-2"))
+    ourselves = change(scope=Scope.GATEWAY, scope_id="gateway", fault_class="BLIND")
+    await stores.ledger.commit(batch(change(scope_id="stranger"), site, fleet, ourselves))
+    page = await stores.tickets.page(View.INBOX, "ana")
+    assert {(t.scope_id, t.customer_id, t.device_id, t.advisory) for t in page.tickets} == {
+        ("stranger", "", "stranger", False),
+        ("nowhere", "", "", False),
+        ("C200", "", "", False),
+        ("gateway", "", "", False),
+    }
+    assert [t.fault_class for t in await stores.tickets.of_device("cam-2")] == ["STORM"]
+
+
 async def test_a_flapping_device_keeps_one_ticket_with_a_counter(stores: Stores) -> None:
     await register(stores.registry)
     for n in range(5):

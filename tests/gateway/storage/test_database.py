@@ -6,13 +6,22 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from gateway.storage.database import Database, DatabaseAway, DatabaseUnusable, Durability, open_database
+from gateway.storage.database import (
+    READERS,
+    CommitUncertain,
+    Database,
+    DatabaseAway,
+    DatabaseUnusable,
+    Durability,
+    open_database,
+)
 from gateway.storage.schema import metadata
 from tests.parts.postgresql import PostgreSql
 
@@ -208,3 +217,86 @@ async def test_a_file_locked_by_another_program_is_away(tmp_path: Path, monkeypa
         other.close()
         await database.ready()
         assert await database.transact(increase) >= 1
+
+
+async def test_a_refusal_at_the_commit_is_certain_and_a_fault_of_ours(tmp_path: Path) -> None:
+    def orphan(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        connection.execute(text("INSERT INTO sites VALUES ('s', 'nobody', 'S', 'UTC')"))
+
+    async with open_database(f"sqlite:///{tmp_path}/siaga.db") as database:
+        with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+            await database.transact(orphan)
+        assert await database.transact(increase) == 1
+
+
+async def test_a_store_that_does_not_answer_is_not_ready(tmp_path: Path) -> None:
+    leave = threading.Event()
+    async with open_database(f"sqlite:///{tmp_path}/siaga.db") as database, asyncio.TaskGroup() as tasks:
+        for _ in range(READERS):
+            tasks.create_task(database.read(lambda _: leave.wait(10)))
+        await asyncio.sleep(0)
+        with pytest.raises(DatabaseAway, match="no answer within a second"):
+            await database.ready()
+        leave.set()
+
+
+async def test_what_is_missing_on_the_machine_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.storage.engines.OLDEST_SQLITE", (99, 0, 0))
+    with pytest.raises(DatabaseUnusable, match=r"SQLite 3\..* is too old"):
+        async with open_database(f"sqlite:///{tmp_path}/siaga.db"):
+            pass
+    monkeypatch.setattr("gateway.storage.engines.find_spec", lambda _: None)
+    with pytest.raises(DatabaseUnusable, match=r'PostgreSQL needs its driver: pip install "siaga\[postgresql\]"'):
+        async with open_database("postgresql://siaga@127.0.0.1:1/siaga"):
+            pass
+
+
+def cut(url: str, pid: int) -> None:
+    """What an administrator, a fail-over or a firewall does to a connection."""
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+def backend(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+@pytest.mark.real
+async def test_a_connection_cut_while_idle_is_replaced_unnoticed(postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+    async with open_database(url) as database:
+        cut(url, await database.transact(backend))
+        assert await database.transact(increase) == 1
+        cut(url, await database.read(backend))
+        assert await database.read(count) == 1
+
+
+@pytest.mark.real
+async def test_a_connection_cut_at_the_commit_leaves_its_outcome_unknown(postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+
+    def increase_and_lose(connection: Connection) -> None:
+        increase(connection)
+        cut(url, backend(connection))
+
+    async with open_database(url) as database:
+        with pytest.raises(CommitUncertain, match=r"\(during a commit\)$") as said:
+            await database.transact(increase_and_lose)
+        assert "\n" not in str(said.value)
+        assert await database.transact(increase) == 1
+        await database.ready()
+
+
+@pytest.mark.real
+async def test_a_connection_that_is_cut_each_time_is_away(postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+
+    def lose(connection: Connection) -> None:
+        cut(url, backend(connection))
+        increase(connection)
+
+    async with open_database(url) as database:
+        with pytest.raises(DatabaseAway, match="terminating connection"):
+            await database.transact(lose)
+        assert await database.transact(increase) == 1
