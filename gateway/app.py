@@ -5,27 +5,23 @@ first, then the pipeline is drained and checkpointed, then the stores close.
 """
 
 import asyncio
-import secrets
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 
-from diagnostics.catalogue import Catalogue, load_catalogue
+from diagnostics.catalogue import load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.faults import load_faults
 from diagnostics.fleet import Fleet
-from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from firmware_updates.inbox import Director
 from firmware_updates.service import UpdateService
 from gateway import metrics
 from gateway.access import device_authentication
 from gateway.clock import Clock, SystemClock
+from gateway.derived import base_url, broker_address, endpoint_settings, load_rules, web_secret
 from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
@@ -33,9 +29,8 @@ from gateway.firmware.part import UpdateLog, UpdatePart
 from gateway.firmware.views import UpdatePages
 from gateway.ingest import journal
 from gateway.ingest.digest import Digest
-from gateway.ingest.endpoint.limits import EndpointSettings, Rate
 from gateway.ingest.endpoint.server import Endpoint, open_endpoint
-from gateway.ingest.mqtt_client import BrokerAddress, BrokerClient
+from gateway.ingest.mqtt_client import BrokerClient
 from gateway.ingest.pipeline import Limits, Pipeline
 from gateway.ingest.recovery import recover
 from gateway.live import FleetMemory, LivePages, follow_registry, load_registry
@@ -43,7 +38,7 @@ from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
 from gateway.serving import listening, metrics_page, starting_page
-from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
+from gateway.settings import Settings
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, open_database
 from gateway.storage.downlink import SqlDownlinkOutbox
@@ -228,74 +223,6 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             replayed,
         )
         log.info("stopping: draining")
-
-
-def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
-    """The shipped rules, or those of the files that the settings name. ValueError in one line."""
-    if not settings.rules:
-        return load_default_rules(catalogue)
-    texts = []
-    for path in settings.rules:
-        if not path.is_file():
-            raise ValueError(f"{path}: no such rule file")
-        texts.append(path.read_text())
-    return parse_rules("\n".join(texts), str(settings.rules[0]), catalogue)
-
-
-def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:
-    """What the endpoint needs of the settings. ValueError in one line for certificates that cannot be used."""
-    tls = None
-    if mqtt.tls_certificate and mqtt.tls_key:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            tls.load_cert_chain(mqtt.tls_certificate, mqtt.tls_key)
-            if mqtt.client_ca:
-                tls.load_verify_locations(mqtt.client_ca)
-                tls.verify_mode = ssl.CERT_REQUIRED
-        except OSError as error:
-            raise ValueError(f"mqtt: {mqtt.tls_certificate}, {mqtt.tls_key}: {error}") from None
-    rate = Rate(mqtt.messages_per_second, int(mqtt.messages_per_second * 20))
-    return EndpointSettings(
-        host=mqtt.host, port=mqtt.port, tls=tls, max_connections=mqtt.max_connections, device_rate=rate
-    )
-
-
-def broker_address(broker: BrokerMqtt) -> BrokerAddress:
-    """What the client of an existing broker needs of the settings."""
-    parts = urlsplit(broker.url)
-    secure = parts.scheme == "mqtts"
-    try:
-        tls = ssl.create_default_context(cafile=broker.ca_file) if secure else None
-    except OSError as error:
-        raise ValueError(f"broker.ca_file: {broker.ca_file}: {error}") from None
-    return BrokerAddress(
-        parts.hostname or "",
-        parts.port or (8883 if secure else 1883),
-        broker.client_id,
-        broker.username,
-        broker.password.get_secret_value(),
-        tls,
-        receive_maximum=broker.receive_maximum,
-    )
-
-
-def base_url(settings: Settings) -> str:
-    """How people and devices reach us."""
-    return settings.http.base_url or f"http://{settings.http.host}:{settings.http.port}"
-
-
-def web_secret(settings: Settings) -> bytes:
-    """What signs forms and addresses of images: set, or made once."""
-    return (settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")).encode()
-
-
-def kept_secret(path: Path) -> str:
-    """A random secret that is made once and kept in a file only we can read."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_text()
 
 
 async def _database(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Database:

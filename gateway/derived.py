@@ -1,0 +1,80 @@
+"""What each part needs of the settings, checked: rules, certificates, addresses, secrets. ValueError in one line."""
+
+import secrets
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from diagnostics.catalogue import Catalogue
+from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from gateway.ingest.endpoint.limits import EndpointSettings, Rate
+from gateway.ingest.mqtt_client import BrokerAddress
+from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
+
+
+def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
+    """The shipped rules, or those of the files that the settings name. ValueError in one line."""
+    if not settings.rules:
+        return load_default_rules(catalogue)
+    texts = []
+    for path in settings.rules:
+        if not path.is_file():
+            raise ValueError(f"{path}: no such rule file")
+        texts.append(path.read_text())
+    return parse_rules("\n".join(texts), str(settings.rules[0]), catalogue)
+
+
+def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:
+    """What the endpoint needs of the settings. ValueError in one line for certificates that cannot be used."""
+    tls = None
+    if mqtt.tls_certificate and mqtt.tls_key:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            tls.load_cert_chain(mqtt.tls_certificate, mqtt.tls_key)
+            if mqtt.client_ca:
+                tls.load_verify_locations(mqtt.client_ca)
+                tls.verify_mode = ssl.CERT_REQUIRED
+        except OSError as error:
+            raise ValueError(f"mqtt: {mqtt.tls_certificate}, {mqtt.tls_key}: {error}") from None
+    rate = Rate(mqtt.messages_per_second, int(mqtt.messages_per_second * 20))
+    return EndpointSettings(
+        host=mqtt.host, port=mqtt.port, tls=tls, max_connections=mqtt.max_connections, device_rate=rate
+    )
+
+
+def broker_address(broker: BrokerMqtt) -> BrokerAddress:
+    """What the client of an existing broker needs of the settings."""
+    parts = urlsplit(broker.url)
+    secure = parts.scheme == "mqtts"
+    try:
+        tls = ssl.create_default_context(cafile=broker.ca_file) if secure else None
+    except OSError as error:
+        raise ValueError(f"broker.ca_file: {broker.ca_file}: {error}") from None
+    return BrokerAddress(
+        parts.hostname or "",
+        parts.port or (8883 if secure else 1883),
+        broker.client_id,
+        broker.username,
+        broker.password.get_secret_value(),
+        tls,
+        receive_maximum=broker.receive_maximum,
+    )
+
+
+def base_url(settings: Settings) -> str:
+    """How people and devices reach us."""
+    return settings.http.base_url or f"http://{settings.http.host}:{settings.http.port}"
+
+
+def web_secret(settings: Settings) -> bytes:
+    """What signs forms and addresses of images: set, or made once."""
+    return (settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")).encode()
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made once and kept in a file only we can read."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
