@@ -259,7 +259,7 @@ CONFOUNDERS: Final = {
         Confounder("authorised change", ANY_DEVICE, 0.3, (_HOUR, 2 * _HOUR), _authorised_change),
         Confounder("authorised swap", ANY_DEVICE, 0.02, (7 * _DAY, 7.1 * _DAY), _authorised_swap),
         Confounder("old password in a recorder", ANY_DEVICE, 0.03, (3 * _DAY, 15 * _DAY), _old_password),
-        Confounder("clock jump", ANY_DEVICE, 0.2, (0.5 * _HOUR, 3 * _HOUR), _clock_jump),
+        Confounder("clock jump", ANY_DEVICE, 0.2, (900, 2700), _clock_jump),
         Confounder("power blip", _MAINS, 0.3, (900, 901), _power_blip),
         Confounder("late batch", ANY_DEVICE, 1.0, (1200, 2600), _late_batch),
         Confounder("duplex mismatch from day one", _WIRED_CAMERA, 0.0, (0, 0), _duplex),

@@ -65,6 +65,11 @@ class Device(Habits):
         self._spells.extend(spells)
         self._next_turn = min((spell.start for spell in self._spells), default=math.inf)
 
+    @property
+    def next_change(self) -> float:
+        """When the next spell begins or ends."""
+        return self._next_turn
+
     def reboot(self, reason: str, times: int = 1) -> None:
         """Boot `times` times before the report that is being made."""
         self._reboots, self._reboot_reason = self._reboots + times, reason

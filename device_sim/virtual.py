@@ -98,6 +98,11 @@ class _Play:
             self.outages.pop(0)
         return bool(self.outages) and now >= self.outages[0][0]
 
+    def _vanish(self, unit: _Unit, since: float, now: float) -> Iterator[Arrival]:
+        """The will of a device that has not been heard again."""
+        if unit.device.now == since:
+            yield from self._will(unit, now)
+
     def _will(self, unit: _Unit, now: float) -> Iterator[Arrival]:
         if not unit.away and not self._blind(now):
             unit.away = True
@@ -119,7 +124,9 @@ class _Play:
             if report is not None and not self._lost(unit):
                 unit.kept.append(report)
             if not unit.away:
-                self._at(now + unit.random.uniform(30, 95), partial(self._will, unit))
+                self._at(now + unit.random.uniform(30, 95), partial(self._vanish, unit, device.now))
+            if device.next_change < now + device.interval_s:  # it will be back before its next regular report
+                self._at(device.next_change + unit.random.uniform(5, 40), partial(self._measure, unit))
             return
         if not self._lost(unit):
             unit.kept.append(report)

@@ -227,7 +227,9 @@ def states(listener: Listener) -> list[str]:
     return [body["state"] for body in listener.of("update/status", "s-cam-01")]
 
 
-async def test_firmware_comes_over_http_goes_on_where_it_broke_off_and_reports_itself(lasting_mosquitto: Mosquitto) -> None:
+async def test_firmware_comes_over_http_goes_on_where_it_broke_off_and_reports_itself(
+    lasting_mosquitto: Mosquitto,
+) -> None:
     server, asked = await image_server(break_first=True)
     setup = UpdateSetup(KEYS, base_url=str(server.make_url("")).rstrip("/"), install_s=0.3, self_test_s=0.5)
     async with live(small(), lasting_mosquitto.port, updates=setup) as (listener, progress):

@@ -4,6 +4,7 @@ import itertools
 import json
 from random import Random
 
+from device_sim.confounders import CONFOUNDERS, Disturbance
 from device_sim.fleet import score_fleet
 from device_sim.scenario import Scenario
 from device_sim.virtual import Arrival, play
@@ -128,3 +129,17 @@ def test_in_our_own_outage_nothing_arrives_and_nothing_is_lost() -> None:
     assert [truth.fault for truth in dark.truths()] == ["F40"]
     assert not bright.truths()
     assert len(kept(told)) > 0.94 * 2 * 96 * len(dark.devices)
+
+
+def test_a_device_behind_a_rebooting_access_point_is_back_within_minutes() -> None:
+    scenario = one_site()
+    kind = CONFOUNDERS["access point reboot"]
+    phase = next(a.received_at for a in arrivals(one_site(), 1) if a.device_id == "s-cam-03") - START
+    since = START + 40 * 900 + phase - 60
+    scenario.confounders["s-cam-03"] = [Disturbance(kind, since, since + 300, 0.5)]
+    told = [a for a in arrivals(scenario, 1) if a.device_id == "s-cam-03"]
+    states = [(a.body.state, a.received_at - since) for a in told if isinstance(a.body, Status)]
+    assert [state for state, _ in states] == ["offline", "online"]
+    assert 300 < states[1][1] < 360
+    gaps = [b.received_at - a.received_at for a, b in itertools.pairwise(told) if a.received_at < since + 900]
+    assert max(gaps[35:]) < 4 * 900
