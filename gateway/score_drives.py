@@ -89,7 +89,7 @@ class Record:
                 slots[name].update(range(drive.reports[0][0] // GRID_H + 1, drive.end_h // GRID_H + 1))
                 if drive.failed:
                     failures[name][drive.end_h // GRID_H + 1] += 1
-        last = max(max(counted) for counted in slots.values() if counted) + 1
+        last = max((slot for counted in slots.values() for slot in counted), default=0) + 1
         self._failures = {name: list(accumulate(failures[name][slot] for slot in range(last + 1))) for name in slots}
         self._slots = {name: list(accumulate(slots[name][slot] for slot in range(last + 1))) for name in slots}
 
@@ -119,7 +119,7 @@ def read_drives(file: Path) -> list[Drive]:
 
 
 def _count(text: str) -> int | None:
-    return int(text) if text else None
+    return None if text == "" else int(text)
 
 
 def _drive(number: str, model: str, intervals: list[tuple[int, int, bool, Counters]]) -> Drive:
