@@ -42,13 +42,18 @@ def advance(attempt: Attempt, event: Event, now: float) -> tuple[Attempt, tuple[
     target = None if outcome is None else TRANSITIONS.get((attempt.state, outcome))
     if outcome is None or target is None:
         kept = noted if noted.state is State.LOST or not noted.final else attempt
-        return replace(kept, deadline_at=_deadline(kept)), ()
+        return _timed(kept), ()
     moved = _entered(noted, target, outcome, now)
     effects = tuple(_effects(noted, moved, outcome))
     if moved.cancel_asked and moved.state in BEFORE_RISK:  # it was asked while the device was at risk
         ended, more = advance(moved, Told(Outcome.CANCEL, moved.cancel_asked), now)
         return ended, effects + more
-    return replace(moved, deadline_at=_deadline(moved)), effects
+    return _timed(moved), effects
+
+
+def _timed(attempt: Attempt) -> Attempt:
+    deadline_at = _deadline(attempt)
+    return attempt if attempt.deadline_at == deadline_at else replace(attempt, deadline_at=deadline_at)
 
 
 def _entered(attempt: Attempt, target: State, outcome: Outcome, now: float) -> Attempt:
@@ -162,7 +167,7 @@ def retried(attempt: Attempt, now: float) -> tuple[Attempt, Attempt]:
         **{name: getattr(attempt, name) for name in _KEPT},
     )
     done = replace(attempt, current=False)
-    return replace(done, deadline_at=_deadline(done)), replace(fresh, deadline_at=_deadline(fresh))
+    return _timed(done), _timed(fresh)
 
 
 _KEPT = (

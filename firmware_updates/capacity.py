@@ -57,7 +57,7 @@ def spans_of(windows: tuple[Window, ...], fit_s: float, since: float, until: flo
     found = []
     at = since
     while (span := next_span(windows, at)) is not None and span[0] < until:
-        first, last = max(since, float(span[0])), min(until, span[1] - fit_s)
+        first, last = max(at, float(span[0])), min(until, span[1] - fit_s)
         while first < last:
             found.append((first, min(last, first + DAY_S)))
             first += DAY_S
@@ -98,6 +98,7 @@ class Course:
     _wave_size: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _started: set[str] = field(default_factory=set)
     _soaking: bool = False
+    _patience_over: bool = False
 
     def run(self) -> dict[str, float]:
         """When each device was done; those that are missing were not by the end."""
@@ -159,19 +160,19 @@ class Course:
 
     def _maybe_next_wave(self, at: float) -> None:
         size, left = self._wave_size[self._wave], self._wave_left[self._wave]
-        settled = size - left >= self.policy.wave_settled * size and not self._wave_risk[self._wave]
-        if settled and not self._soaking and self._wave < self.waves - 1:
+        nearly_all = size - left >= self.policy.wave_settled * size and not self._wave_risk[self._wave]
+        if (nearly_all or self._patience_over) and not self._soaking and self._wave < self.waves - 1:
             self._soaking = True
             self._push(at + (self.policy.wave_soak_s if size else 0.0), _Kind.WAVE, self._wave)
 
     def _next_wave(self, at: float) -> None:
-        if self._wave_left[self._wave] == self._wave_size[self._wave] > 0:  # no evidence yet: wait for some
-            self._push(at + self.policy.wave_soak_s, _Kind.WAVE, self._wave)
-            return
         if self._wave >= self.waves - 1:
             return
+        if self._wave_left[self._wave] == self._wave_size[self._wave] > 0:  # the first success opens the next one
+            self._patience_over = True
+            return
         self._wave += 1
-        self._soaking = False
+        self._soaking = self._patience_over = False
         for one in self._held.pop(self._wave, ()):
             cell = (one.site_id, one.windows)
             if self._open_until[cell] > at:

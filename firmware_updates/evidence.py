@@ -152,7 +152,7 @@ def back_off_s(resumes: int) -> int:
 
 def _touched(attempt: Attempt, now: float) -> Attempt:
     counts = attempt.state in AT_RISK or attempt.state is State.LOST
-    return replace(attempt, contact_at=max(attempt.contact_at, now)) if counts else attempt
+    return replace(attempt, contact_at=now) if counts and now > attempt.contact_at else attempt
 
 
 def _told(attempt: Attempt, told: Told) -> Reading:

@@ -1,6 +1,7 @@
 """What devices say: each message becomes events for the device's own rows, and a request gets its answer."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -188,6 +189,7 @@ def _facts(work: Work, director: Director, attempt: Attempt, request: Request) -
     )
 
 
+@lru_cache(maxsize=256)
 def is_trusted(keys: KeySet, document: bytes, signatures: tuple[str, ...]) -> bool:
     """Whether a live release key has signed exactly these bytes."""
     try:

@@ -1,7 +1,7 @@
 """The store in memory: for tests, simulation and demos. Transactions are the caller's: one at a time, no roll-back."""
 
 import heapq
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import count, islice
@@ -21,7 +21,7 @@ class MemoryUpdateStore:
         self._rollouts: dict[str, Rollout] = {}
         self._attempts: dict[str, Attempt] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
-        self._by_state: dict[tuple[str, State, int], set[str]] = defaultdict(set)
+        self._by_state: dict[tuple[str, State, int], list[str]] = defaultdict(list)  # sorted
         self._due: list[tuple[float, str]] = []
         self._counters: dict[str, int] = defaultdict(int)
         self._marks: dict[str, float] = {}
@@ -72,10 +72,13 @@ class MemoryUpdateStore:
         before = self._attempts.get(attempt.attempt_id)
         if before is None:
             insort(self._by_device[attempt.device_id], attempt.attempt_id)
-        else:
-            self._by_state[before.rollout_id, before.state, before.wave].discard(attempt.attempt_id)
-        if attempt.current:
-            self._by_state[attempt.rollout_id, attempt.state, attempt.wave].add(attempt.attempt_id)
+        place = (attempt.rollout_id, attempt.state, attempt.wave) if attempt.current else None
+        old_place = (before.rollout_id, before.state, before.wave) if before is not None and before.current else None
+        if old_place is not None and old_place != place:
+            members = self._by_state[old_place]
+            del members[bisect_left(members, attempt.attempt_id)]
+        if place is not None and old_place != place:
+            insort(self._by_state[place], attempt.attempt_id)
         if attempt.deadline_at is not None and (before is None or before.deadline_at != attempt.deadline_at):
             heapq.heappush(self._due, (attempt.deadline_at, attempt.attempt_id))
         self._attempts[attempt.attempt_id] = attempt
@@ -94,14 +97,12 @@ class MemoryUpdateStore:
         limit: int = 500,
     ) -> Sequence[Attempt]:
         """Current rows of a rollout."""
-        found = (
-            attempt_id
-            for (owner, state, wave), members in self._by_state.items()
-            if owner == rollout_id and (states is None or state in states) and (waves is None or wave in waves)
-            for attempt_id in members
-            if attempt_id > after
-        )
-        return [self._attempts[attempt_id] for attempt_id in heapq.nsmallest(limit, found)]
+        parts = []
+        for (owner, state, wave), members in self._by_state.items():
+            if owner == rollout_id and (states is None or state in states) and (waves is None or wave in waves):
+                first = bisect_right(members, after)
+                parts.append(members[first : first + limit])
+        return [self._attempts[attempt_id] for attempt_id in islice(heapq.merge(*parts), limit)]
 
     def due(self, now: float, limit: int) -> Sequence[Attempt]:
         """Earliest first; heap entries of earlier versions of a row are dropped on the way."""

@@ -49,7 +49,7 @@ def rate(
     least: int = 100,
     timeout_min: int = 60,
 ) -> Modelled:
-    """A rate that doubles with every `double_after` successes; aborts when `abort` of `least` ended ones or more failed.
+    """A rate that doubles with every `double_after` successes; aborts when `abort` of `least` or more ended badly.
 
     A silent device counts as failed when its timeout is over.
     """

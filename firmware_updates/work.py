@@ -84,9 +84,10 @@ class Work:
         if after == before:
             return after
         after = self._scored(before, after)
-        for key in tally_keys(before) - tally_keys(after):
+        old, new = tally_keys(before), tally_keys(after)
+        for key in old - new:
             self.store.add(key, -1)
-        for key in tally_keys(after) - tally_keys(before):
+        for key in new - old:
             self.store.add(key, 1)
         self.store.put_attempt(after)
         if after.state is not before.state:
@@ -111,10 +112,12 @@ class Work:
 
     def _scored(self, before: Attempt, after: Attempt) -> Attempt:
         if not (after.bad or after.mature):
-            return replace(after, score_epoch=-1)
-        if (before.bad, before.mature) == (after.bad, after.mature):
-            return replace(after, score_epoch=before.score_epoch)
-        return replace(after, score_epoch=self.rollout(after.rollout_id).epoch)
+            epoch = -1
+        elif (before.bad, before.mature) == (after.bad, after.mature):
+            epoch = before.score_epoch
+        else:
+            epoch = self.rollout(after.rollout_id).epoch
+        return after if after.score_epoch == epoch else replace(after, score_epoch=epoch)
 
     # --- rollouts -------------------------------------------------------------------------------------------------
     def put_rollout(self, before: Rollout, after: Rollout) -> Rollout:
