@@ -60,7 +60,8 @@ class Table:
 
 def tabulate(rows: Sequence[Row]) -> Table:
     """Rows in any order into columns. Of two values of the same metric and time the later row's stays."""
-    if len({names for _, names, _ in rows}) == 1:
+    different = {id(names): names for _, names, _ in rows}  # few objects, so few names to hash
+    if len(set(different.values())) == 1:
         return _tabulate_uniform(rows)
     merged: dict[int, dict[str, float]] = {}
     for at_ms, names, values in rows:

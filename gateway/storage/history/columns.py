@@ -39,9 +39,9 @@ class Decimals:
 
 def as_decimals(values: "array[float]") -> Decimals | None:
     """The column as whole numbers of the smallest power of ten that is exact, or None."""
-    probes = values[:: len(values) // _PROBES + 1]
+    probes = values[:: len(values) // _PROBES + 1].tolist()
     for power, scale in enumerate(POWERS):
-        if any((value * scale + _MAGIC - _MAGIC) / scale != value for value in probes):
+        if [(value * scale + _MAGIC - _MAGIC) / scale for value in probes] != probes:
             continue
         numbers = _rounded([value * scale + _MAGIC for value in values])
         if [number / scale for number in numbers] == values.tolist():
@@ -53,7 +53,7 @@ def _rounded(raised: list[float]) -> list[int]:
     """The whole numbers in the low bits of values to which the magic number was added."""
     bits = memoryview(array("d", raised)).cast("B")
     halves = bits.cast("i").tolist()
-    if {_MAGIC_HIGH, _MAGIC_HIGH - 1}.issuperset(halves[1::2]):  # they fit 32 bits, so the low half is the number
+    if set(halves[1::2]) <= {_MAGIC_HIGH, _MAGIC_HIGH - 1}:  # they fit 32 bits, so the low half is the number
         return halves[::2]
     return [number - _MAGIC_BITS for number in bits.cast("q").tolist()]
 

@@ -13,12 +13,13 @@ from gateway.ports.history import Column, HistoryAway, Latest, Sample, chart_gri
 from gateway.storage.history import queries
 from gateway.storage.history.file import HistoryFile
 from gateway.storage.history.retention import Retention, retain, settle
-from gateway.storage.history.store import FLUSH_ROWS, Store
+from gateway.storage.history.store import FLUSH_ROWS, Progress, Store
 
 _log = logging.getLogger(__name__)
 _READY_SECONDS = 2.0
 _UPKEEP_SECONDS = 600.0
 _PAUSE_SECONDS = 30.0
+_REST = 3.0  # times as long as a step took: at most a quarter of one processor
 Answer = TypeVar("Answer")
 
 
@@ -89,19 +90,23 @@ class EmbeddedHistory:
     async def settle(self) -> None:
         """Put everything into its final place now: for the bench, tests and before a backup."""
         await self._run(self._store.flush)
-        for device in await self._run(lambda: list(self._store.pending)):
+        while device := await self._run(self._store.next_pending):
             await self._run(lambda device=device: self._store.compact(device))  # type: ignore[misc]
         await self._retain()
 
     async def compact_when_due(self) -> None:
-        """Empty the tail whenever it is large, a device at a time, so that appends wait for one step at most."""
+        """Empty the tail whenever it is large; put rows into blocks a step at a time, so that appends wait for one step
+        at most, and with rests, so that a burst of messages has the processor for itself.
+        """
         while True:
             try:
                 if self._store.tail.rows >= FLUSH_ROWS:
                     await self._run(self._store.flush)
-                while await self._run(self._store.compact_next):
-                    if self._store.tail.rows >= FLUSH_ROWS:
-                        await self._run(self._store.flush)
+                started = self._clock.now()
+                if (progress := await self._run(self._store.compact_next)) is not Progress.NONE:
+                    if progress is Progress.SOME:
+                        await self._clock.sleep(_REST * (self._clock.now() - started))
+                    continue
             except OSError as error:
                 _log.warning("history upkeep waits %.0f s: %s", _PAUSE_SECONDS, error)
                 await self._clock.sleep(_PAUSE_SECONDS)

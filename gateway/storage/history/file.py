@@ -51,7 +51,6 @@ class HistoryFile:
         run("PRAGMA auto_vacuum=INCREMENTAL")
         run("PRAGMA locking_mode=EXCLUSIVE")  # the tail in memory has one owner
         run("PRAGMA journal_mode=WAL")
-        run("PRAGMA synchronous=FULL")  # what append returned for survives the power, not only the process
         run("PRAGMA wal_autocheckpoint=2000")
         run("BEGIN IMMEDIATE")
         (version,) = run("PRAGMA user_version").fetchone()
@@ -75,9 +74,14 @@ class HistoryFile:
             raise HistoryAway(f"history file {self.path}: {error}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All statements within take effect, durably, or none."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All statements within take effect, or none; then they survive the power too, not only the process.
+
+        `durable` False is for moving rows that are already safe: should the power fail, the move may be undone, and
+        the rows are where they were.
+        """
         with self._errors():
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

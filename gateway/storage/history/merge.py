@@ -35,6 +35,9 @@ def place(rows: Sequence[Row], spans: Sequence[Span]) -> list[Placement]:
 
     A row in the gap after a block joins that block only while it is short, so that blocks fill up and do not swell.
     """
+    if not spans or min(rows)[0] > spans[-1].last_ms:  # the common case: nothing late
+        whole = bool(spans) and spans[-1].rows + len(rows) <= BLOCK_ROWS
+        return [Placement(spans[-1] if whole else None, rows)]
     starts = [span.first_ms for span in spans]
     inside: dict[int, list[Row]] = {}
     between: dict[int, list[Row]] = {}

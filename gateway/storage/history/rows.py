@@ -7,6 +7,7 @@ kept in step with it over a crash.
 import json
 from array import array
 from collections.abc import Sequence
+from operator import itemgetter
 from struct import Struct
 
 from gateway.storage.history.columns import CorruptError, deflate, from_planes, inflate, to_planes
@@ -29,11 +30,10 @@ _HEAD = Struct("<BII")  # kind, rows, length of the tables
 
 def pack_log(devices: Sequence[str], rows: Sequence[Row]) -> bytes:
     """A batch for the log: row i is of devices[i]. Not deflated: it lives for minutes, and speed counts here."""
-    shapes: dict[tuple[str, ...], int] = {}
     known: dict[str, int] = {}
-    shape_of = array("I", [shapes.setdefault(row[1], len(shapes)) for row in rows])
+    shapes, shape_of = _shapes(rows)
     device_of = array("I", [known.setdefault(device, len(known)) for device in devices])
-    tables = json.dumps([list(known), list(shapes)], separators=(",", ":")).encode()
+    tables = json.dumps([list(known), shapes], separators=(",", ":")).encode()
     times = array("q", [row[0] for row in rows])
     return b"".join((
         _HEAD.pack(_LOG, len(rows), len(tables)),
@@ -60,9 +60,8 @@ def unpack_log(data: bytes) -> tuple[list[str], list[Row]]:
 
 def pack_loose(rows: Sequence[Row]) -> bytes:
     """The rows of one device, deflated: few rows that wait until there are enough for columns."""
-    shapes: dict[tuple[str, ...], int] = {}
-    shape_of = array("I", [shapes.setdefault(row[1], len(shapes)) for row in rows])
-    tables = json.dumps(list(shapes), separators=(",", ":")).encode()
+    shapes, shape_of = _shapes(rows)
+    tables = json.dumps(shapes, separators=(",", ":")).encode()
     values = b"".join([row[2] for row in rows])
     if len(shapes) == 1:  # every row has the same width, so equal bytes of equal metrics can lie together
         values = to_planes(values, len(values) // len(rows))
@@ -83,6 +82,16 @@ def unpack_loose(data: bytes) -> list[Row]:
         packed = from_planes(packed, len(packed) // count)
     rising = memoryview(from_planes(bytes(times), 8)).cast("q").tolist()
     return _rows(rising, shape_of.cast("I").tolist(), shapes, packed)
+
+
+def _shapes(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], "array[int]"]:
+    """The sets of metrics, and which each row has. Told apart by identity: hashing twenty names a row would be dear,
+    and equal ones that are two objects only stand in the table twice.
+    """
+    index: dict[int, int] = {}
+    shape_of = array("I", [index.setdefault(id(names), len(index)) for _, names, _ in rows])
+    by_id = {id(names): names for _, names, _ in rows}
+    return [by_id[each] for each in index], shape_of
 
 
 def _cut(body: memoryview, lengths: tuple[int, ...]) -> list[memoryview]:
@@ -107,6 +116,9 @@ def _rows(times: list[int], shape_of: list[int], shapes: list[tuple[str, ...]], 
 
 def newest_by_shape(rows: Sequence[Row]) -> list[Row]:
     """For each set of metrics its newest row (the last written of equal times), in the order they were written."""
+    last = rows[-1]
+    if all(names is last[1] for _, names, _ in rows) and max(rows, key=itemgetter(0))[0] == last[0]:
+        return [last]
     best: dict[tuple[str, ...], int] = {}
     for index, (at_ms, names, _) in enumerate(rows):
         known = best.get(names)

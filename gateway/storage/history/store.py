@@ -9,6 +9,7 @@ them. A row that comes twice is dropped where rows of one time meet: in `tabulat
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from struct import Struct
 
 from gateway.ports.history import ROLLUPS_MS, Sample
@@ -20,6 +21,10 @@ from gateway.storage.history.tail import Tail
 
 FLUSH_ROWS = 32_768
 """The tail's size at which it is emptied: about 11 MB of memory and 6 MB of log."""
+STEP_ROWS = 2 * BLOCK_ROWS
+"""How many of a device's rows are put into blocks in one step."""
+BEHIND_ROWS = 500_000
+"""How many rows (about 25 MB) may wait for their blocks before the upkeep takes all the time it needs."""
 SHAPES_A_DEVICE = 64
 """How many different sets of metrics count for a device's newest values; the oldest are forgotten."""
 _DOUBLE = Struct("=d")
@@ -27,6 +32,14 @@ _UPSERT_LATEST = (
     "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT (device, shape) DO UPDATE"
     " SET at_ms = excluded.at_ms, written = excluded.written, data = excluded.data WHERE excluded.at_ms >= at_ms"
 )
+
+
+class Progress(Enum):
+    """What a step of the upkeep found to do."""
+
+    NONE = "none"
+    SOME = "some"
+    BEHIND = "behind"  # so much waits that there should be no rest
 
 
 class Store:
@@ -67,9 +80,11 @@ class Store:
         written = self._written
         shapes: dict[tuple[str, ...], int] = {}
         loose, newest = [], []
-        with self.file.transaction():
+        with self.file.transaction(durable=False):
             for device, rows in self.tail.devices.items():
-                loose.append((device, min(rows)[0], len(rows), pack_loose(rows)))
+                for start in range(0, len(rows), BLOCK_ROWS):
+                    part = rows[start : start + BLOCK_ROWS]
+                    loose.append((device, min(part)[0], len(part), pack_loose(part)))
                 for at_ms, names, values in newest_by_shape(rows):
                     if names not in shapes:
                         shapes[names] = self.file.shape_id(names)
@@ -86,27 +101,42 @@ class Store:
                 self._due[device] = None
         self.tail.clear()
 
-    def compact_next(self) -> bool:
-        """Put one device's loose rows into blocks. False: no device has enough of them."""
+    def compact_next(self) -> Progress:
+        """Put some of one device's loose rows into blocks, if a device has enough of them."""
         if not self._due:
-            return False
+            return Progress.NONE
         device = next(iter(self._due))
         self._due[device] = self._due.pop(device)  # should it fail, the others get their turn first
         self.compact(device)
-        return True
+        waiting = sum(self.pending[each] for each in self._due)
+        return Progress.BEHIND if waiting > BEHIND_ROWS else Progress.SOME
+
+    def next_pending(self) -> str:
+        """A device that has loose rows ("": none has)."""
+        return next(iter(self.pending), "")
 
     def compact(self, device: str) -> None:
-        """Put a device's loose rows into blocks, however few."""
-        loose = self.loose(device)
-        with self.file.transaction():
+        """Put a device's loose rows into blocks, however few, but not so many that appends wait for long."""
+        packs: list[int] = []
+        count = 0
+        for number, rows in self.file.rows("SELECT id, rows FROM loose WHERE device = ? ORDER BY id", device):
+            if packs and count + rows > STEP_ROWS:
+                break
+            packs.append(number)
+            count += rows
+        loose = [row for number in packs for row in self._pack(number)]
+        with self.file.transaction(durable=False):
             if loose:
                 low, high = min(loose)[0], max(loose)[0]
                 for placement in place(loose, self.file.spans(device, low, high)):
                     self._write(device, placement.span.first_ms if placement.span else None, placement.rows)
-            self.file.run("DELETE FROM loose WHERE device = ?", device)
+            self.file.run_many("DELETE FROM loose WHERE id = ?", [(number,) for number in packs])
             self._prune_latest(device)
-        self.pending.pop(device, None)
-        self._due.pop(device, None)
+        left = self.pending.pop(device, 0) - count
+        if left > 0:
+            self.pending[device] = left
+        if left < BLOCK_ROWS:
+            self._due.pop(device, None)
 
     def _write(self, device: str, first_ms: int | None, rows: Sequence[Row]) -> None:
         block = None
@@ -130,6 +160,10 @@ class Store:
             return []
         packs = self.file.rows("SELECT data FROM loose WHERE device = ? ORDER BY id", device)
         return [row for (data,) in packs for row in unpack_loose(data) if row[0] > self.floor_ms]
+
+    def _pack(self, number: int) -> list[Row]:
+        ((data,),) = self.file.rows("SELECT data FROM loose WHERE id = ?", number)
+        return [row for row in unpack_loose(data) if row[0] > self.floor_ms]
 
     def fresh(self, device: str) -> list[Row]:
         """A device's rows that are not in blocks yet, in the order they were written."""

@@ -14,6 +14,7 @@ import pytest
 from gateway.clock import ManualClock
 from gateway.ports.history import HistoryAway, Latest, Sample
 from gateway.storage.history import EmbeddedHistory, Retention, open_history
+from gateway.storage.history.merge import BLOCK_ROWS
 from gateway.storage.history.store import FLUSH_ROWS, SHAPES_A_DEVICE
 
 NOW = 1_763_700_000.0
@@ -53,7 +54,7 @@ async def test_everything_is_there_after_a_restart_wherever_it_was(tmp_path: Pat
 async def test_a_full_tail_is_put_into_blocks_by_itself(tmp_path: Path) -> None:
     async with open_history(tmp_path / "h.db", clock=ManualClock(NOW)) as history:
         await append(history, reports(NOW - DAY, FLUSH_ROWS + 1000, step=1.0))
-        while history._store.tail.rows > 5000 or history._store.pending:
+        while history._store.tail.rows > 5000 or history._store.pending.get("cam-1", 0) >= BLOCK_ROWS:
             await history.ready()
         assert await count(history, NOW - 2 * DAY, NOW) == FLUSH_ROWS + 1000
 
