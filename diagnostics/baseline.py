@@ -95,7 +95,7 @@ class Stream(Memory):
         if score < EVENT_AT:
             return None
         self._quiet = QUIET_ROWS
-        return Score(at, value, score, self._signs(), _novelty(beyond, gap))
+        return Score(at, value, score, self.signs(), _novelty(beyond, gap))
 
     def _beyond(self, x: float) -> float:
         """How far `x` lies outside the range seen, in ranges; negative below it."""
@@ -246,8 +246,8 @@ class Stream(Memory):
         span = self._highest - self._lowest
         return min(seen - below, above - seen) / span if span else 0.0
 
-    def _signs(self) -> tuple[Sign, ...]:
-        """The two views whose last rows were rarest."""
+    def signs(self) -> tuple[Sign, ...]:
+        """The two views whose last rows were rarest, the rarest first: why `score` is what it is, event or not."""
         bursts = [FORM.unpack_from(self._spans, view * FORM.size)[BURST] for view in range(VIEWS)]
         rarest = sorted(range(VIEWS), key=lambda view: -bursts[view])[:2]
         return tuple(Sign(FEATURES[view], 10.0 ** (-bursts[view] / SHORT / 1000.0)) for view in rarest)

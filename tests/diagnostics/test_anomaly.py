@@ -93,6 +93,15 @@ def test_one_incident_is_one_event() -> None:
     assert len(events) == 1
 
 
+def test_a_score_that_rises_in_the_quiet_time_can_still_be_read_and_explained() -> None:
+    stream, _ = taught(3000)
+    feed(stream, 3000, [70.0])
+    [quiet] = [stream.update(3001 * FIVE_MINUTES, 400.0)]
+    assert quiet is None
+    assert stream.score > EVENT_AT
+    assert stream.signs()[0].share_of_history < 0.1
+
+
 def test_nothing_is_said_before_there_is_a_past() -> None:
     chance = random.Random(5)
     stream = Stream()
