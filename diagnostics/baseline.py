@@ -55,6 +55,11 @@ class Stream(Memory):
 
     __slots__ = ()
 
+    @property
+    def usual(self) -> float:
+        """The slow mean of the values (over about 100 rows): on which side of it a value lies."""
+        return self._origin + self._whole
+
     def update(self, at: float, value: float) -> Score | None:
         """Take a value; the event it opens, if any.
 

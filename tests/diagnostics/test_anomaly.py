@@ -87,6 +87,12 @@ def test_the_signs_are_shares_of_history_the_rarest_first() -> None:
         assert 0 < rarer <= rare <= 1
 
 
+def test_the_usual_value_is_known() -> None:
+    stream = Stream()
+    feed(stream, 0, [20.0 + row % 3 for row in range(1000)])
+    assert stream.usual == pytest.approx(21.0, abs=0.1)
+
+
 def test_one_incident_is_one_event() -> None:
     stream, chance = taught(3000)
     events = feed(stream, 3000, [95.0 + chance.gauss(0, 1) for _ in range(QUIET_ROWS)])
