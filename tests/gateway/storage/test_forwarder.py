@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from gateway.clock import ManualClock
-from gateway.ports.history import Sample
+from gateway.ports.history import HistoryAway, Sample
 from gateway.ports.ledger import Backlog, Effects, JournalEntry, JournalKind, Ledger
 from gateway.storage.forwarder import Fill, Forwarder, Limits, Pace, judge_fill, wait_after
 from gateway.storage.history_memory import MemoryHistory
@@ -33,11 +33,12 @@ class FailingHistory(MemoryHistory):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.retry_after = 0.0
         self.written: list[tuple[int, int]] = []
 
     async def append(self, position: int, samples: Sequence[Sample]) -> None:
         if self.away:
-            raise ConnectionRefusedError("store is away")
+            raise HistoryAway("store is away", self.retry_after)
         await super().append(position, samples)
         self.written.append((position, len(samples)))
 
@@ -230,6 +231,17 @@ async def test_a_gap_between_offers_is_closed_from_the_journal() -> None:
 
         assert await b.stored() == 3
         assert await b.ledger.cursor("history") == 3
+
+
+async def test_a_store_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    async with bench() as b:
+        b.history.away = True
+        b.history.retry_after = 300
+        await b.commit()
+        await b.turn(299)
+        assert b.forwarder.state.failures == 1
+        await b.turn(2)
+        assert b.forwarder.state.failures == 2
 
 
 @pytest.mark.parametrize(
