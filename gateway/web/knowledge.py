@@ -77,7 +77,7 @@ class Knowledge:
         if value is None:
             return "–"
         unit = self.unit(name)
-        return f"{number(value)} {unit}".strip()
+        return f"{number(value)}\u00a0{unit}" if unit else number(value)
 
 
 def number(value: float) -> str:
