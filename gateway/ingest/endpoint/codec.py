@@ -194,7 +194,10 @@ def _publish(flags: int, data: bytes, at: int, end: int, version: int) -> Publis
         packet_id, at = _packet_id(data, at, end)
     found: p.Properties = {}
     if version == V5:
-        found, at = read_properties(data, at, end, p.PUBLISH)
+        if data[at : at + 1] == b"\0":
+            at += 1
+        else:
+            found, at = read_properties(data, at, end, p.PUBLISH)
     alias = found.get(Property.TOPIC_ALIAS, 0)
     if topic or not alias:
         _check_topic(topic)

@@ -122,7 +122,7 @@ class Connection(Line, asyncio.BufferedProtocol):
         assert isinstance(packet, Connect)
         self.move(Phase.ADMITTING)
         self.pause(Pause.ADMISSION)
-        self.hub.tasks.create_task(admission.admit(self, packet))
+        self.hub.judge(admission.admit(self, packet))
         return end
 
     def admitted(self) -> None:

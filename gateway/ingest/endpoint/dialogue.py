@@ -68,14 +68,16 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
         return
     kind = Kind.PUBREC if packet.qos == 2 else Kind.PUBACK
     answer = Answer(kind, packet.packet_id)
-    device_id, channel = device_topics.parse(topic)
     waits = False
-    if not may_publish(connection.principal, topic):
-        hub.counters.publishes_refused += 1
-        device_id, channel = "", topic
-        answer.reason, answer.why = Reason.NOT_AUTHORIZED, "this client may not publish there"
-    else:
-        waits = _spread(connection, packet, topic, answer, now)
+    known = connection.routes.fresh(hub.router.version).get(topic.encode())
+    device_id, channel = known or device_topics.parse(topic)
+    if known is None or packet.retain:  # else judged before: allowed, and nobody subscribed
+        if may_publish(connection.principal, topic):
+            waits = _spread(connection, packet, topic, (device_id, channel), answer, now)
+        else:
+            hub.counters.publishes_refused += 1
+            device_id, channel = "", topic
+            answer.reason, answer.why = Reason.NOT_AUTHORIZED, "this client may not publish there"
     receipt = 0
     if packet.qos:
         connection.unacknowledged += 1
@@ -112,11 +114,13 @@ def _topic(connection: "Connection", packet: Publish) -> str:
     return aliases[packet.alias]
 
 
-def _spread(connection: "Connection", packet: Publish, topic: str, answer: Answer, now: float) -> bool:
+def _spread(
+    connection: "Connection", packet: Publish, topic: str, route: tuple[str, str], answer: Answer, now: float
+) -> bool:
     """Retain and route an allowed message; True if the journal has something of it to write."""
     router = connection.hub.router
     if not packet.retain and not router.anyone_for(topic):
-        connection.routes.learn(topic, device_topics.parse(topic), router.version)
+        connection.routes.learn(topic, route, router.version)
         return False
     expires_at = None if packet.expiry_s is None else now + packet.expiry_s
     message = Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.clock import Clock
@@ -56,6 +56,7 @@ class Hub:
         self.sessions: dict[str, Session[Line]] = {}
         self.connections: set[Connection] = set()
         self.tasks: asyncio.TaskGroup
+        self.admissions: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.seconds = self._loop.time
         self.full = False
@@ -199,6 +200,12 @@ class Hub:
         if self.journal.backlog > self.settings.max_journal_backlog and not self.full:
             self.full = True
             self.journal.after(self._room)
+
+    def judge(self, admission: Coroutine[None, None, None]) -> None:
+        """Have a CONNECT judged."""
+        task = self.tasks.create_task(admission)
+        self.admissions.add(task)
+        task.add_done_callback(self.admissions.discard)
 
     def hold(self, flow: Flow) -> None:
         """Read on here when the pipeline has room."""

@@ -88,9 +88,9 @@ class RetainedTree:
 
 
 def _all_below(node: _Node, *, skip_dollar: bool) -> Iterator[RetainedMessage]:
-    stack = [c for name, c in node.children.items() if not (skip_dollar and name.startswith("$"))]
+    stack = [c for name, c in reversed(node.children.items()) if not (skip_dollar and name.startswith("$"))]
     while stack:
         below = stack.pop()
         if below.message:
             yield below.message
-        stack += below.children.values()
+        stack += reversed(below.children.values())

@@ -21,7 +21,7 @@ Line = TypeVar("Line")
 
 class Router(Generic[Line]):
     """Holds the subscriptions of every session and the retained messages. Sessions with something new to send are
-    collected in `dirty` for the caller to wake.
+    collected in `dirty` for the caller to wake. `version` changes whenever `anyone_for` could.
     """
 
     def __init__(self, settings: EndpointSettings, journal: Journal, counters: Counters) -> None:
@@ -32,11 +32,7 @@ class Router(Generic[Line]):
         self.shares: ShareTree[Line] = ShareTree()
         self.retained = RetainedTree()
         self.dirty: dict[Session[Line], None] = {}
-
-    @property
-    def version(self) -> int:
-        """Changes whenever `anyone_for` could."""
-        return self.tree.version + self.shares.version
+        self.version = 0
 
     def anyone_for(self, topic: str) -> bool:
         """Whether a subscription matches now."""
@@ -48,6 +44,7 @@ class Router(Generic[Line]):
             self._put(session, subscription)
 
     def _put(self, session: Session[Line], subscription: Subscription) -> None:
+        self.version += 1
         name, topic_filter = split_share(subscription.topic_filter)
         if name:
             self.shares.put(name, topic_filter, session, subscription)
@@ -134,6 +131,7 @@ class Router(Generic[Line]):
         """Drop a subscription; False if there was none."""
         if session.subscriptions.pop(topic_filter, None) is None:
             return False
+        self.version += 1
         name, topic_filter = split_share(topic_filter)
         if name:
             self.shares.drop(name, topic_filter, session)

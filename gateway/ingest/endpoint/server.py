@@ -108,7 +108,7 @@ async def open_endpoint(
                 connection.will = None
                 connection.fail(Reason.SERVER_SHUTTING_DOWN, "the gateway stops")
             await _last_words(hub, running[0])
-            for task in running:
+            for task in (*running, *hub.admissions):
                 task.cancel()
             for connection in list(hub.connections):
                 connection.abort()

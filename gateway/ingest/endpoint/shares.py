@@ -36,11 +36,6 @@ class ShareTree(Generic[Line]):
         self._tree: FilterTree[str, _Group[Line]] = FilterTree()
         self._groups: dict[tuple[str, str], _Group[Line]] = {}
 
-    @property
-    def version(self) -> int:
-        """Changes whenever `matches` could."""
-        return self._tree.version
-
     def put(self, name: str, topic_filter: str, session: Session[Line], subscription: Subscription) -> None:
         """Add a member to a group, or replace its subscription."""
         group = self._groups.get((name, topic_filter))

@@ -18,18 +18,16 @@ class _Node(Generic[Owner, Entry]):
 
 
 class FilterTree(Generic[Owner, Entry]):
-    """Entries by filter and owner, one for each pair. `version` changes whenever a lookup could."""
+    """Entries by filter and owner, one for each pair."""
 
-    __slots__ = ("_plain", "_root", "version")
+    __slots__ = ("_plain", "_root")
 
     def __init__(self) -> None:
         self._plain: dict[str, dict[Owner, Entry]] = {}
         self._root: _Node[Owner, Entry] = _Node()
-        self.version = 0
 
     def put(self, topic_filter: str, owner: Owner, entry: Entry) -> None:
         """Add or replace the entry of this owner under a valid filter."""
-        self.version += 1
         if not has_wildcard(topic_filter):
             self._plain.setdefault(topic_filter, {})[owner] = entry
             return
@@ -47,7 +45,6 @@ class FilterTree(Generic[Owner, Entry]):
 
     def drop(self, topic_filter: str, owner: Owner) -> None:
         """Remove the entry of this owner, which must be there, and the nodes that nothing needs any more."""
-        self.version += 1
         if not has_wildcard(topic_filter):
             owners = self._plain[topic_filter]
             del owners[owner]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CONNECTIONS = 1500
+CONNECTIONS = 1000
 STATUS = "/proc/{}/status"
 
 

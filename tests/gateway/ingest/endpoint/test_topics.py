@@ -57,7 +57,7 @@ def test_filters_match_as_the_specification_says(topic_filter, topic, expected):
 
 
 @given(_filters, _topics)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_matching_agrees_with_a_plain_reading(topic_filter, topic):
     assert valid_filter(topic_filter)
     assert matches(topic_filter, topic) == by_the_book(topic_filter, topic)
@@ -76,7 +76,7 @@ def test_a_valid_filter_is_valid(topic_filter):
 
 
 @given(st.lists(st.tuples(_filters, st.integers(0, 2), st.booleans()), max_size=12), _topics)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_tree_of_filters_finds_what_each_filter_matches(steps, topic):
     tree: FilterTree[int, int] = FilterTree()
     model: dict[tuple[str, int], int] = {}
@@ -96,7 +96,7 @@ def test_the_tree_of_filters_finds_what_each_filter_matches(steps, topic):
 
 
 @given(st.lists(st.tuples(_topics, st.sampled_from(["", "1", "2"]), st.sampled_from("xy")), max_size=12), _filters)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_tree_of_retained_messages_finds_what_the_filter_matches(steps, topic_filter):
     tree = RetainedTree()
     model: dict[str, RetainedMessage] = {}
