@@ -9,14 +9,14 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from device_sim import scenario as scenarios
-from gateway import inventory
+from gateway import demo_update, inventory
 from gateway.access import secret_hash
 from gateway.app import Gateway, running
 from gateway.clock import Clock
@@ -72,11 +72,17 @@ async def demo(plan: Plan, clock: Clock) -> AsyncIterator[Demo]:
     )
     stock = scenarios.demo(plan.seed, clock.now(), history_d=plan.history_days).inventory()
     passwords = plan.folder / "devices.json"
+    truth, trust = plan.folder / "truth.json", plan.folder / "trust.json"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    release = demo_update.prepare(plan.folder, stock, trust)
+    hw_id = next(device["hw_id"] for device in stock["devices"] if device["id"] == release.now)
     logins = await furnish(settings, stock, passwords)
-    truth = plan.folder / "truth.json"
     async with running(settings, clock) as gateway:
         started_at = clock.now()
-        async with simulator(plan, gateway.mqtt_port, passwords, truth):
+        async with (
+            simulator(plan, gateway, (passwords, truth, trust)),
+            background(demo_update.publish(gateway, release, hw_id, clock)),
+        ):
             yield Demo(gateway, logins, truth, f"http://127.0.0.1:{gateway.http_port}", started_at)
 
 
@@ -118,10 +124,23 @@ async def furnish(settings: Settings, stock: dict[str, Any], passwords: Path) ->
 
 
 @asynccontextmanager
-async def simulator(plan: Plan, port: int, passwords: Path, truth: Path) -> AsyncIterator[None]:
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run it beside the block; what is not done at the end is left."""
+    async with asyncio.TaskGroup() as tasks:
+        running_work = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            running_work.cancel()
+
+
+@asynccontextmanager
+async def simulator(plan: Plan, gateway: Gateway, files: tuple[Path, Path, Path]) -> AsyncIterator[None]:
     """The simulated fleet as a child process; it is asked to stop at the end, and waited for."""
+    passwords, truth, trust = files
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "simulate", "--broker", f"mqtt://127.0.0.1:{port}"),
+        *(sys.executable, "-m", "gateway", "simulate", "--broker", f"mqtt://127.0.0.1:{gateway.mqtt_port}"),
+        *("--trust", str(trust), "--images", f"http://127.0.0.1:{gateway.http_port}"),
         *("--secrets", str(passwords), "--truth", str(truth), "--seed", str(plan.seed)),
         *("--speed", str(plan.speed), "--history-days", str(plan.history_days), "--interval", "5"),
         stderr=(plan.folder / "simulator.log").open("wb"),

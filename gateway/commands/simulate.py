@@ -17,6 +17,8 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from device_sim import scenario as scenarios
 from device_sim.link import Broker
 from device_sim.runner import Pace, Progress, run_live
+from device_sim.trust import KeyRing
+from device_sim.update_client import UpdateSetup
 from gateway.clock import SystemClock
 
 
@@ -33,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     secret = parser.add_mutually_exclusive_group()
     secret.add_argument("--password-file", type=Path, metavar="FILE", help="one password for all devices")
     secret.add_argument("--secrets", type=Path, metavar="FILE", help="JSON object: device id to password")
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="public keys: devices then install firmware")
+    parser.add_argument("--images", default="", metavar="URL", help="where images are, for relative addresses")
     parser.add_argument("--inventory", type=Path, metavar="FILE", help="write the fleet's inventory and stop")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happens (never sent)")
 
@@ -77,15 +81,33 @@ def _passwords(arguments: argparse.Namespace) -> Callable[[str], str] | None:
     return None
 
 
+def _updates(arguments: argparse.Namespace) -> UpdateSetup | None:
+    """What devices need to install firmware; None: they ignore offers."""
+    if not arguments.trust:
+        return None
+    rings = json.loads(arguments.trust.read_text())
+    ring = {name: {key_id: bytes.fromhex(raw) for key_id, raw in keys.items()} for name, keys in rings.items()}
+    # A real install takes minutes; here seconds, so that one is over while somebody watches.
+    return UpdateSetup(KeyRing(ring["release"], ring["director"]), arguments.images, install_s=8.0, self_test_s=3.0)
+
+
 async def _live(scenario: scenarios.Scenario, broker: Broker, arguments: argparse.Namespace) -> None:
     stop, progress = asyncio.Event(), Progress()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    updates = _updates(arguments)
     async with asyncio.TaskGroup() as tasks:
         # The faults were quickened above, before the truth was written.
         running = tasks.create_task(
-            run_live(scenario, broker, pace=Pace(interval_s=arguments.interval), stop=stop, progress=progress)
+            run_live(
+                scenario,
+                broker,
+                pace=Pace(interval_s=arguments.interval),
+                stop=stop,
+                progress=progress,
+                updates=updates,
+            )
         )
         saying = tasks.create_task(_say(progress, len(scenario.devices)))
         if arguments.seconds:
