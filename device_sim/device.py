@@ -65,6 +65,12 @@ class Device(Habits):
         self._spells.extend(spells)
         self._next_turn = min((spell.start for spell in self._spells), default=math.inf)
 
+    def forget(self, spell: Spell) -> None:
+        """Take a spell away at once."""
+        self._spells = [other for other in self._spells if other is not spell]
+        self._active = [other for other in self._active if other is not spell]
+        self._calm()
+
     @property
     def next_change(self) -> float:
         """When the next spell begins or ends."""
@@ -94,7 +100,8 @@ class Device(Habits):
 
     def report(self, now: float) -> Report | None:
         """The report of this instant, or None while the device has no power or hangs."""
-        self.elapsed_s = min(now - self.now, 4 * self.interval_s) if now > self.now else self.interval_s
+        elapsed_s = now - self.now
+        self.elapsed_s = elapsed_s if 0.0 < elapsed_s < 4 * self.interval_s else self.interval_s
         self.now = now
         self.slot = slot = self.world.at(now)
         self.z = z = self.noise.next()

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 DAY_S: Final = 86400
 STEP_S: Final = 900
 _KEPT_DAYS: Final = 4
+_BLOCK_S: Final = 60 * DAY_S
 _WORKDAY: Final = (2, 2, 2, 2, 3, 6, 15, 45, 80, 90, 95, 100, 100, 95, 95, 95, 95, 90, 75, 55, 40, 25, 12, 5)
 _WEEKEND: Final = (5, 4, 2, 2, 2, 3, 6, 12, 25, 40, 55, 60, 65, 65, 60, 60, 55, 50, 45, 40, 35, 25, 15, 8)
 
@@ -70,6 +71,7 @@ class World:
         self._spells = spells
         self._zone = ZoneInfo(climate.zone)
         self._days: dict[int, list[Slot]] = {}
+        self._waves: dict[int, tuple[float, float, float]] = {}
 
     def at(self, now: float) -> Slot:
         """The world at an instant (seconds since 1970)."""
@@ -93,12 +95,15 @@ class World:
 
     def _heat(self, now: float) -> float:
         """Extra degrees of a heat wave: about one in 60 days, 4-7 days long, 5-9 C, with a soft start and end."""
+        block = int(now // _BLOCK_S)
         extra = 0.0
-        block = int(now // (60 * DAY_S))
         for number in (block - 1, block):
-            random = Random(f"{self._seed}/heat/{number}").random
-            start = (number * 60 + 55 * random()) * DAY_S
-            extra += _bump(now, start, start + (4 + 3 * random()) * DAY_S, DAY_S) * (5 + 4 * random())
+            if number not in self._waves:
+                random = Random(f"{self._seed}/heat/{number}").random
+                start = number * _BLOCK_S + 55 * DAY_S * random()
+                self._waves[number] = (start, start + (4 + 3 * random()) * DAY_S, 5 + 4 * random())
+            start, end, strength = self._waves[number]
+            extra += _bump(now, start, end, DAY_S) * strength
         return extra
 
     def _day(self, day: int) -> list[Slot]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from device_sim.faults import FAULTS
 from device_sim.flash import Flash, Mishaps
+from device_sim.spells import Episode
 from device_sim.updater import INSTALL_S, SELF_TEST_S, Fetch, Publish, Reboot, Updater
 from device_sim.wire import payload, topic
 
@@ -38,7 +40,8 @@ class UpdateSetup:
     """What the devices of a run need for updates. `base_url` completes URLs that are only a path.
 
     `flash` holds each device's flash (made at first use, so a test can look into it or give its own); `mishaps` is
-    what goes wrong for whom.
+    what goes wrong for whom. A version in `spoilt` installs well and then gives its device a fault: version ->
+    (fault class, seconds from the boot until the customer would notice); another version takes it away again.
     """
 
     keys: KeyRing
@@ -49,6 +52,7 @@ class UpdateSetup:
     self_test_s: float = SELF_TEST_S
     flash: dict[str, Flash] = field(default_factory=dict)
     mishaps: dict[str, Mishaps] = field(default_factory=dict)
+    spoilt: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def flash_of(self, device: Device) -> Flash:
         """The device's flash, fresh from the factory at first use."""
@@ -68,6 +72,7 @@ class UpdateClient:
         self._flash = setup.flash_of(device)
         self._response: aiohttp.ClientResponse | None = None
         self._restarts = False
+        self._fault: Episode | None = None
         self.boot()
 
     def boot(self) -> None:
@@ -91,6 +96,21 @@ class UpdateClient:
             self_test_s=self._setup.self_test_s,
         )
         self._device.firmware = self._updater.version
+        self._spoil()
+
+    def _spoil(self) -> None:
+        """Let the running version bring its fault, and no other."""
+        device = self._device
+        spoilt = self._setup.spoilt.get(device.firmware)
+        if spoilt is None and self._fault is not None:
+            device.forget(self._fault)
+            self._fault = None
+        elif spoilt is not None and self._fault is None:
+            fault = FAULTS[spoilt[0]]
+            if fault.suits(device.spec):
+                u = (device.random.random(), device.random.random(), device.random.random(), device.random.random())
+                self._fault = Episode(fault, device.spec.id, device.spec.site_id, device.now, spoilt[1], 1e9, u)
+                device.expect([self._fault])
 
     @property
     def mute(self) -> bool:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from device_sim.flash import Mishaps, Step
+from device_sim.flash import Flash, Mishaps, Step
 from device_sim.link import Broker, LinkLostError, Will, connect
 from device_sim.runner import Pace, Progress, run_live
 from device_sim.scenario import Scenario
-from device_sim.update_client import UpdateSetup
+from device_sim.update_client import UpdateClient, UpdateSetup
 from tests.device_sim.fleets import afflict, one_site
 from tests.device_sim.updates import IMAGE, KEYS, desired, grant
 from tests.parts.mosquitto import Mosquitto, running_mosquitto
@@ -274,3 +274,27 @@ async def test_a_broker_that_is_not_there_is_said_in_one_line() -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(LinkLostError, match=r"^127\.0\.0\.1:1: [^\n]+$"):
         async with connect(Broker("127.0.0.1", 1), "d", Will("w", b"x"), [], executor):
             pass
+
+
+async def test_a_silently_bad_release_brings_its_fault_and_another_version_takes_it_away() -> None:
+    scenario = small()
+    device = scenario.build()["s-cam-01"]
+    setup = UpdateSetup(KEYS, spoilt={"2.5.0": ("F23", 3600.0)})
+    setup.flash["s-cam-01"] = Flash("2.5.0", 20)
+    now = scenario.begin
+    async with ClientSession() as http:
+        client = UpdateClient(device, setup, http, asyncio.get_running_loop().time)
+        loads = []
+        for _ in range(8):
+            now += 600
+            report = device.report(now)
+            assert report is not None
+            loads.append(report.metrics["cpu_pct"])
+        assert report.firmware == "2.5.0"
+        assert max(loads) > 95
+        setup.flash["s-cam-01"].running.version = "2.5.1"
+        setup.flash["s-cam-01"].write(Step.TRYING)
+        client.boot()
+        report = device.report(now + 600)
+        assert report is not None
+        assert report.metrics["cpu_pct"] < 60
