@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from gateway.tickets.sla import Sla
 from gateway.tickets.ticket import CloseCode, HistoryEntry, Ticket, WaitingFor
 
 
@@ -86,6 +87,15 @@ class Tickets(Protocol):
 
     async def rating(self, ticket_id: str) -> int | None:
         """The stars it was given, None before."""
+
+    async def service_level(self, ticket_id: str) -> Sla | None:
+        """What was promised for it, None for an advisory or where nothing is promised."""
+
+    async def tell_due(self, now: float) -> int:
+        """Record a notification for each service level that is half, three quarters, nine tenths used up or missed.
+
+        Call it once a minute; how many were recorded (some at a time: call again until 0).
+        """
 
     async def close_solved(self, before: float, now: float) -> int:
         """Close some tickets that were solved before that time (the reopen window is over); how many."""

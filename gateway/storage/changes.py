@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from diagnostics.changes import Change, Scope
-from gateway.storage import ticket_rows
+from gateway.storage import ticket_rows, ticket_sla
 from gateway.storage.notifications import announce
 from gateway.storage.schema.registry import customers, devices, sites
-from gateway.storage.subject import Applied, Subject, TimeToAct, covering
+from gateway.storage.subject import Applied, PolicyFor, Subject, TimeToAct, covering, no_promise
 from gateway.tickets.edits import Identity, announcement, carry_out
 from gateway.tickets.entitlement import Entitlement, entitlement
 from gateway.tickets.policy import Advise, Link, Open, decide, episodes_after, priority_at
@@ -21,8 +21,10 @@ _DEVICE = _SITE.add_columns(devices.c.name.label("device"), devices.c.warranty_u
 )
 
 
-def apply_change(connection: Connection, change: Change, time_to_act: TimeToAct, now: float) -> Applied:
-    """Decide, and write ticket, history and notification."""
+def apply_change(
+    connection: Connection, change: Change, time_to_act: TimeToAct, now: float, policy_for: PolicyFor = no_promise
+) -> Applied:
+    """Decide, and write ticket, history, service level and notification."""
     known = ticket_rows.latest(connection, change.key)
     subject = subject_of(connection, change.scope, change.scope_id, now)
     decision = decide(known, change, subject.entitlement, now)
@@ -38,10 +40,10 @@ def apply_change(connection: Connection, change: Change, time_to_act: TimeToAct,
         return Applied()
     ticket, line = edit
     if known is None or opens:
-        ticket_rows.insert_ticket(connection, ticket, episodes, f"{change.scope_id} {subject.words}")
+        words = f"{change.scope_id} {subject.words}"
+        ticket = ticket_sla.open_ticket(connection, policy_for(ticket), ticket, episodes, line, words)
     else:
-        ticket_rows.update_ticket(connection, known.ticket, ticket)
-    ticket_rows.add_history(connection, ticket.ticket_id, line)
+        ticket = ticket_sla.edit_ticket(connection, known.ticket, ticket, line)
     kind = announcement(decision)
     if kind:
         announce(connection, kind, ticket, line.reason, now)

@@ -8,7 +8,7 @@ from gateway.ports.ledger import Backlog, Committed, DeviceMessage, Effects, Jou
 from gateway.storage import checkpoints, downlink, journal, rejects
 from gateway.storage.changes import apply_change
 from gateway.storage.database import CommitUncertain, Database
-from gateway.storage.subject import Handled, TimeToAct
+from gateway.storage.subject import Handled, PolicyFor, TimeToAct, no_promise
 
 HandleMessages = Callable[[Connection, Sequence[DeviceMessage], float], Handled]
 """What devices said to the updates or command part becomes rows and answers, inside the same transaction."""
@@ -33,9 +33,10 @@ class SqlLedger:
         time_to_act: TimeToAct,
         handle_messages: HandleMessages = ignore_messages,
         readers: Sequence[str] = ("history",),
+        policy_for: PolicyFor = no_promise,
     ) -> None:
         self._database = database
-        self._time_to_act = time_to_act
+        self._time_to_act, self._policy_for = time_to_act, policy_for
         self._handle_messages = handle_messages
         self._readers = tuple(readers)
         self._uncertain: tuple[Effects, Committed] | None = None
@@ -101,7 +102,7 @@ class SqlLedger:
         touched: dict[str, None] = {}
         notified = False
         for change in effects.changes:
-            applied = apply_change(connection, change, self._time_to_act, effects.at)
+            applied = apply_change(connection, change, self._time_to_act, effects.at, self._policy_for)
             if applied.ticket_id:
                 touched[applied.ticket_id] = None
             notified = notified or applied.notified

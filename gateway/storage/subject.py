@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import Reject
 from gateway.tickets.entitlement import Entitlement
-from gateway.tickets.ticket import Entry
+from gateway.tickets.sla import Policy
+from gateway.tickets.ticket import Entry, Ticket
 
 TimeToAct = Callable[[str], float]
 """Seconds that parts, a visit and the next window take for a fault class."""
+
+PolicyFor = Callable[[Ticket], Policy | None]
+"""The service level that a new ticket's customer has, if any."""
+
+
+def no_promise(_ticket: Ticket) -> Policy | None:
+    """For installations without service levels."""
+    return None
+
 
 DONE_SHOWN_S = 30 * 86400.0
 """How long a customer still sees a solved ticket."""

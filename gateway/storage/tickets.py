@@ -7,24 +7,24 @@ from sqlalchemy import Connection
 from diagnostics.changes import Scope
 from gateway.clock import Clock
 from gateway.ports.tickets import Conflict, NotAllowed, Page, View
-from gateway.storage import ticket_queue, ticket_rows
+from gateway.storage import ticket_queue, ticket_rows, ticket_sla
 from gateway.storage.changes import subject_of
 from gateway.storage.database import Database
 from gateway.storage.notifications import announce
 from gateway.storage.rejects import storable
 from gateway.storage.schema.tickets import ticket_ratings
-from gateway.storage.subject import ANNOUNCED, Subject
+from gateway.storage.subject import ANNOUNCED, PolicyFor, Subject, no_promise
 from gateway.tickets import edits
 from gateway.tickets.edits import Edit, Identity, IllegalStep
+from gateway.tickets.sla import Sla
 from gateway.tickets.ticket import CloseCode, Entry, HistoryEntry, Ticket, WaitingFor
 
 
 class SqlTickets:
     """See `gateway.ports.tickets.Tickets`."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, database: Database, clock: Clock, policy_for: PolicyFor = no_promise) -> None:
+        self._database, self._clock, self._policy_for = database, clock, policy_for
 
     async def page(self, view: View, actor: str, search: str = "", cursor: str = "", limit: int = 50) -> Page:
         """See the port."""
@@ -84,7 +84,7 @@ class SqlTickets:
     async def report_problem(self, customer_id: str, device_id: str, category: str, text: str, now: float) -> Ticket:
         """See the port."""
         return await self._database.transact(
-            lambda connection: _reported(connection, customer_id, device_id, category, text, now)
+            lambda connection: _reported(connection, customer_id, device_id, category, text, now, self._policy_for)
         )
 
     async def rate(self, ticket_id: str, customer_id: str, stars: int, text: str, now: float) -> None:
@@ -94,6 +94,14 @@ class SqlTickets:
     async def rating(self, ticket_id: str) -> int | None:
         """See the port."""
         return await self._database.read(lambda connection: ticket_queue.rating(connection, ticket_id))
+
+    async def service_level(self, ticket_id: str) -> Sla | None:
+        """See the port."""
+        return await self._database.read(lambda connection: ticket_sla.of_ticket(connection, ticket_id))
+
+    async def tell_due(self, now: float) -> int:
+        """See the port."""
+        return await self._database.transact(lambda connection: ticket_sla.tell_due(connection, now))
 
     async def close_solved(self, before: float, now: float) -> int:
         """See the port."""
@@ -111,8 +119,7 @@ def _edit(connection: Connection, name: str, version: int | None, change: Callab
         edited, line = change(ticket)
     except IllegalStep as refusal:
         raise NotAllowed(str(refusal)) from None
-    _write(connection, ticket, edited, line)
-    return edited
+    return _write(connection, ticket, edited, line)
 
 
 def _reopen(connection: Connection, name: str, actor: str, text: str, now: float) -> Ticket:
@@ -125,32 +132,41 @@ def _reopen(connection: Connection, name: str, actor: str, text: str, now: float
     return _edit(connection, name, None, change)
 
 
-def _write(connection: Connection, before: Ticket, edited: Ticket, line: HistoryEntry) -> None:
-    ticket_rows.update_ticket(connection, before, edited)
-    ticket_rows.add_history(connection, edited.ticket_id, line)
+def _write(connection: Connection, before: Ticket, edited: Ticket, line: HistoryEntry) -> Ticket:
+    edited = ticket_sla.edit_ticket(connection, before, edited, line)
     if line.kind in ANNOUNCED:
         announce(connection, ANNOUNCED[line.kind], edited, line.reason, line.at, line.text)
+    return edited
 
 
-def _reported(connection: Connection, customer_id: str, device_id: str, category: str, text: str, now: float) -> Ticket:
+def _reported(
+    connection: Connection,
+    customer_id: str,
+    device_id: str,
+    category: str,
+    text: str,
+    now: float,
+    policy_for: PolicyFor,
+) -> Ticket:
     subject = subject_of(connection, Scope.DEVICE, device_id, now)
     if subject.customer_id != customer_id or not customer_id:
         raise KeyError(device_id)
     open_one = ticket_queue.unresolved_of_device(connection, device_id)
     if open_one is None:
-        return _open_reported(connection, subject, category, text, now)
+        return _open_reported(connection, subject, category, text, now, policy_for)
     edited, line = edits.from_customer(open_one, customer_id, category, text, now)
-    _write(connection, open_one, edited, line)
-    return edited
+    return _write(connection, open_one, edited, line)
 
 
-def _open_reported(connection: Connection, subject: Subject, category: str, text: str, now: float) -> Ticket:
+def _open_reported(
+    connection: Connection, subject: Subject, category: str, text: str, now: float, policy_for: PolicyFor
+) -> Ticket:
     ticket_id, number = ticket_rows.new_identity(connection)
     identity = Identity(ticket_id, number, subject.device_id, subject.site_id, subject.customer_id)
     advisory = not subject.entitlement.covered
     ticket, line = edits.reported(identity, category, text, subject.customer_id, advisory, now)
-    ticket_rows.insert_ticket(connection, ticket, (), f"{subject.device_id} {subject.words}")
-    ticket_rows.add_history(connection, ticket_id, line)
+    words = f"{subject.device_id} {subject.words}"
+    ticket = ticket_sla.open_ticket(connection, policy_for(ticket), ticket, (), line, words)
     announce(connection, "ticket.advised" if advisory else "ticket.opened", ticket, category, now, text)
     return ticket
 

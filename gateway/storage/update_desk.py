@@ -17,7 +17,7 @@ from gateway.ports.ledger import DeviceMessage, Reject, RejectReason
 from gateway.storage.changes import apply_change
 from gateway.storage.database import Database
 from gateway.storage.rejects import SAMPLE_BYTES
-from gateway.storage.subject import Handled, TimeToAct
+from gateway.storage.subject import Handled, PolicyFor, TimeToAct, no_promise
 from gateway.storage.updates import SqlUpdateStore
 
 T = TypeVar("T")
@@ -30,9 +30,16 @@ class SqlUpdates:
     and `done` are the way down (a `DownlinkOutbox` whose messages are handed out only while they may still leave).
     """
 
-    def __init__(self, database: Database, service: UpdateService, time_to_act: TimeToAct, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        service: UpdateService,
+        time_to_act: TimeToAct,
+        clock: Clock,
+        policy_for: PolicyFor = no_promise,
+    ) -> None:
         self._database, self._service = database, service
-        self._time_to_act, self._clock = time_to_act, clock
+        self._time_to_act, self._clock, self._policy_for = time_to_act, clock, policy_for
 
     def handle(self, connection: Connection, messages: Sequence[DeviceMessage], now: float) -> Handled:
         """What devices said on `update/...`. Each in a savepoint: one that is refused leaves nothing behind."""
@@ -100,7 +107,10 @@ class SqlUpdates:
             raise ValueError("messages of updates are recorded by the update service alone")
 
     def _follow(self, connection: Connection, done: Done, now: float) -> Handled:
-        applied = [apply_change(connection, change_of(ticket, now), self._time_to_act, now) for ticket in done.tickets]
+        applied = [
+            apply_change(connection, change_of(ticket, now), self._time_to_act, now, self._policy_for)
+            for ticket in done.tickets
+        ]
         return Handled(
             tickets=[one.ticket_id for one in applied if one.ticket_id],
             notified=any(one.notified for one in applied),

@@ -10,7 +10,7 @@ from gateway.tickets.ticket import Ticket
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """`event_id` follows from the ticket's version: the same edit recorded twice is the same event."""
+    """`event_id` follows from the ticket's version and the reason: the same thing recorded twice is the same event."""
 
     event_id: str
     payload: str
@@ -40,5 +40,5 @@ def announced(kind: str, ticket: Ticket, reason: str, text: str = "") -> Announc
         "reason": reason,
         "text": text,
     }
-    event_id = uuid5(NAMESPACE_URL, f"siaga:{ticket.ticket_id}:{ticket.version}:{kind}").hex
+    event_id = uuid5(NAMESPACE_URL, f"siaga:{ticket.ticket_id}:{ticket.version}:{kind}:{reason}").hex
     return Announcement(event_id, json.dumps(facts, ensure_ascii=False, separators=(",", ":")))

@@ -105,11 +105,41 @@ class Milestone:
     goal: Goal
     share: float
 
+    @property
+    def kind(self) -> str:
+        """The type of the event that people and webhooks are told about."""
+        return "ticket.sla_missed" if self.share == MISSED else "ticket.sla_warning"
+
+    @property
+    def reason(self) -> str:
+        """Such as "first_response_75"."""
+        return f"{self.goal.value}_{self.share * 100:.0f}"
+
 
 def promised(policy: Policy, ticket: Ticket, now: float) -> Sla:
     """The promise of a new ticket (an advisory has none: do not ask)."""
     sla = Sla(policy, ticket.severity)
     return replace(sla, watches=tuple(_started(sla, (Goal.FIRST_RESPONSE, Goal.SOLUTION), now)))
+
+
+def begin(policy: Policy | None, ticket: Ticket, now: float) -> tuple[Sla | None, Ticket]:
+    """The promise of a ticket that opens, and the ticket with the time by which its customer hears from us."""
+    if policy is None or ticket.advisory:
+        return None, ticket
+    sla = promised(policy, ticket, now)
+    return sla, replace(ticket, promise_at=due_at(sla, Goal.FIRST_RESPONSE))
+
+
+def step(sla: Sla, ticket: Ticket, entry: Entry, now: float) -> tuple[list[Milestone], Sla, Ticket]:
+    """An edit: what is to be told first, the promise after it, and the ticket with its next promise to the customer.
+
+    A reply promises the next update by itself; a time that a person has promised stays.
+    """
+    found, sla = tell(sla, now)
+    sla = follow(sla, ticket, entry, now)
+    if entry is Entry.REPLY and ticket.promise_at is None:
+        ticket = replace(ticket, promise_at=due_at(sla, Goal.NEXT_UPDATE))
+    return found, sla, ticket
 
 
 def tell(sla: Sla, now: float) -> tuple[list[Milestone], Sla]:

@@ -319,3 +319,44 @@ async def test_words_of_people_are_kept_as_they_are(stores: Stores) -> None:
     words = "<script>alert('1')</script> Kamera gelap ✓ \\ % _"
     await stores.tickets.note(ident, "ana", words, NOW)
     assert (await stores.tickets.history(ident))[-1].text == words
+
+
+async def test_a_service_level_is_promised_told_before_it_is_missed_and_met(stores: Stores) -> None:
+    await register(stores.registry)
+    tickets = stores.tickets
+    ticket = await opened(stores, "cam-7")
+    assert ticket.promise_at == NOW + HOUR / 2
+    assert await tickets.tell_due(NOW) == 0
+    assert await tickets.tell_due(NOW + HOUR / 4) == 1
+    assert await tickets.tell_due(NOW + HOUR / 4) == 0
+    replied = await tickets.note(ticket.ticket_id, "ana", "We look at it.", NOW + HOUR, to_customer=True)
+    assert replied.promise_at == NOW + 5 * HOUR
+    assert await tickets.get(ticket.ticket_id) == replied
+    level = await tickets.service_level(ticket.ticket_id)
+    assert level is not None
+    assert {goal.value for goal in level.missed} == {"first_response"}
+    await stores.ledger.commit(batch(change(ChangeKind.RECOVERED, "cam-7", at=NOW + 2 * HOUR), at=NOW + 2 * HOUR))
+    assert await tickets.tell_due(NOW + 100 * HOUR) == 0
+    told = await stores.notifications.due(NOW + 100 * HOUR, 100)
+    assert [(one.type, json.loads(one.payload)["reason"]) for one in told] == [
+        ("ticket.opened", "first_episode"),
+        ("ticket.sla_warning", "first_response_50"),
+        ("ticket.sla_missed", "first_response_100"),
+        ("ticket.replied", "reply"),
+        ("ticket.solved", "recovered"),
+    ]
+
+
+async def test_a_promise_of_a_person_stays_until_it_is_kept(stores: Stores) -> None:
+    await register(stores.registry)
+    ident = (await opened(stores, "cam-7")).ticket_id
+    promised = await stores.tickets.promise(ident, 1, "ana", NOW + 9 * HOUR, NOW)
+    raised = await stores.tickets.take(ident, promised.version, "ana", NOW)
+    assert raised.promise_at == NOW + 9 * HOUR
+
+
+async def test_nothing_is_promised_to_who_bought_no_service_level(stores: Stores) -> None:
+    await register(stores.registry)
+    ticket = await opened(stores)
+    assert (ticket.promise_at, await stores.tickets.service_level(ticket.ticket_id)) == (None, None)
+    assert await stores.tickets.tell_due(NOW + 1e6) == 0

@@ -31,6 +31,8 @@ from gateway.storage.notifications import SqlNotificationOutbox
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.subject import Handled
 from gateway.storage.tickets import SqlTickets
+from gateway.tickets.sla import Policy, Target
+from gateway.tickets.ticket import Ticket
 
 NOW = 1_795_000_000.0
 HOUR = 3600.0
@@ -64,6 +66,13 @@ def echo(messages: Sequence[DeviceMessage], _now: float) -> Handled:
     return Handled([Outbound(f"siaga/v1/{m.device_id}/{m.channel}", m.payload) for m in good], rejects=refused)
 
 
+def promise(ticket: Ticket) -> Policy | None:
+    """Only the bakery has bought a service level: half an hour to the first word, a day to the solution."""
+    if ticket.customer_id != "bakery":
+        return None
+    return Policy("gold", targets=((Severity.WARNING, Target(HOUR / 2, 4 * HOUR, 24 * HOUR)),))
+
+
 def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Stores:
     clock = ManualClock(NOW)
 
@@ -71,8 +80,8 @@ def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Sto
         return echo(messages, now)
 
     return Stores(
-        SqlLedger(database, time_to_act, answer, readers),
-        SqlTickets(database, clock),
+        SqlLedger(database, time_to_act, answer, readers, promise),
+        SqlTickets(database, clock, promise),
         SqlRegistry(database),
         SqlAccounts(database),
         SqlDownlinkOutbox(database),
@@ -84,7 +93,7 @@ def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Sto
 def memory_stores(readers: Sequence[str] = ("history",)) -> Stores:
     clock = ManualClock(NOW)
     registry, downlink, notifications = MemoryRegistry(), MemoryDownlinkOutbox(), MemoryNotificationOutbox()
-    tickets = MemoryTickets(registry, notifications, clock)
+    tickets = MemoryTickets(registry, notifications, clock, promise)
     ledger = MemoryLedger(tickets, downlink, time_to_act, echo, readers)
     return Stores(ledger, tickets, registry, MemoryAccounts(), downlink, notifications, clock)
 

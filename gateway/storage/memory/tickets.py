@@ -9,19 +9,28 @@ from gateway.ports.tickets import Conflict, NotAllowed, Page, View
 from gateway.storage.memory.outboxes import MemoryNotificationOutbox
 from gateway.storage.memory.registry import MemoryRegistry
 from gateway.storage.memory.ticket_views import of_customer, of_device, page
-from gateway.storage.subject import ANNOUNCED, Applied, Subject, TimeToAct, covering
+from gateway.storage.subject import ANNOUNCED, Applied, PolicyFor, Subject, TimeToAct, covering, no_promise
 from gateway.tickets import edits
 from gateway.tickets.edits import Edit, Identity, IllegalStep, announcement, carry_out
 from gateway.tickets.entitlement import entitlement
 from gateway.tickets.policy import Advise, Episode, Known, Link, Open, decide, episodes_after, priority_at
+from gateway.tickets.sla import Milestone, Sla, begin, step, tell
 from gateway.tickets.ticket import UNRESOLVED, CloseCode, Entry, HistoryEntry, State, Ticket, WaitingFor
 
 
 class MemoryTickets:
     """See `gateway.ports.tickets.Tickets`."""
 
-    def __init__(self, registry: MemoryRegistry, notifications: MemoryNotificationOutbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        registry: MemoryRegistry,
+        notifications: MemoryNotificationOutbox,
+        clock: Clock,
+        policy_for: PolicyFor = no_promise,
+    ) -> None:
         self._registry, self._notifications, self._clock = registry, notifications, clock
+        self._policy_for = policy_for
+        self._slas: dict[str, Sla] = {}
         self._tickets: dict[str, Ticket] = {}  # by id, in the order of their numbers
         self._words: dict[str, str] = {}
         self._episodes: dict[str, tuple[Episode, ...]] = {}
@@ -89,7 +98,7 @@ class MemoryTickets:
             return self._edit(worst.ticket_id, None, lambda t: edits.from_customer(t, customer_id, category, text, now))
         advisory = not subject.entitlement.covered
         ticket, line = edits.reported(self._identity(subject), category, text, customer_id, advisory, now)
-        self._insert(ticket, line, (), f"{device_id} {subject.words}")
+        ticket = self._insert(ticket, line, (), f"{device_id} {subject.words}")
         self._notifications.announce("ticket.advised" if advisory else "ticket.opened", ticket, category, now, text)
         return ticket
 
@@ -106,6 +115,19 @@ class MemoryTickets:
     async def rating(self, ticket_id: str) -> int | None:
         """See the port."""
         return self._ratings.get(ticket_id)
+
+    async def service_level(self, ticket_id: str) -> Sla | None:
+        """See the port."""
+        return self._slas.get(ticket_id)
+
+    async def tell_due(self, now: float) -> int:
+        """See the port."""
+        told = 0
+        for ticket_id, sla in list(self._slas.items()):
+            found, self._slas[ticket_id] = tell(sla, now)
+            self._tell(self._tickets[ticket_id], found)
+            told += len(found)
+        return told
 
     async def close_solved(self, before: float, now: float) -> int:
         """See the port."""
@@ -131,10 +153,9 @@ class MemoryTickets:
             return Applied()
         ticket, line = edit
         if opens:
-            self._insert(ticket, line, episodes, f"{change.scope_id} {subject.words}")
+            ticket = self._insert(ticket, line, episodes, f"{change.scope_id} {subject.words}")
         else:
-            self._tickets[ticket.ticket_id] = ticket
-            self._history[ticket.ticket_id].append(line)
+            ticket = self._update(ticket, line)
         kind = announcement(decision)
         if kind:
             self._notifications.announce(kind, ticket, line.reason, now)
@@ -150,8 +171,7 @@ class MemoryTickets:
             edited, line = change(ticket)
         except IllegalStep as refusal:
             raise NotAllowed(str(refusal)) from None
-        self._tickets[ticket.ticket_id] = edited
-        self._history[ticket.ticket_id].append(line)
+        edited = self._update(edited, line)
         if line.kind in ANNOUNCED:
             self._notifications.announce(ANNOUNCED[line.kind], edited, line.reason, line.at, line.text)
         return edited
@@ -160,12 +180,29 @@ class MemoryTickets:
         latest = self._tickets[self._latest[ticket.key]]
         return "" if latest.ticket_id == ticket.ticket_id else latest.number
 
-    def _insert(self, ticket: Ticket, line: HistoryEntry, episodes: tuple[Episode, ...], words: str) -> None:
+    def _insert(self, ticket: Ticket, line: HistoryEntry, episodes: tuple[Episode, ...], words: str) -> Ticket:
+        sla, ticket = begin(self._policy_for(ticket), ticket, line.at)
+        if sla is not None:
+            self._slas[ticket.ticket_id] = sla
         self._tickets[ticket.ticket_id] = ticket
         self._history[ticket.ticket_id] = [line]
         self._episodes[ticket.ticket_id] = episodes
         self._latest[ticket.key] = ticket.ticket_id
         self._words[ticket.ticket_id] = f"{ticket.number} {words}".lower()
+        return ticket
+
+    def _update(self, ticket: Ticket, line: HistoryEntry) -> Ticket:
+        sla = self._slas.get(ticket.ticket_id)
+        if sla is not None:
+            found, self._slas[ticket.ticket_id], ticket = step(sla, ticket, line.kind, line.at)
+            self._tell(ticket, found)
+        self._tickets[ticket.ticket_id] = ticket
+        self._history[ticket.ticket_id].append(line)
+        return ticket
+
+    def _tell(self, ticket: Ticket, found: Sequence[Milestone]) -> None:
+        for milestone in found:
+            self._notifications.announce(milestone.kind, ticket, milestone.reason, milestone.at)
 
     def _identity(self, subject: Subject) -> Identity:
         self._serial += 1

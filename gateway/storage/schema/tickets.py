@@ -72,6 +72,14 @@ ticket_history = Table(
     Column("text", Text, nullable=False),
 )
 
+ticket_sla = Table(
+    "ticket_sla",
+    metadata,
+    Column("ticket_id", Text, ForeignKey("tickets.ticket_id"), primary_key=True),
+    Column("next_at", Double, index=True, comment="when somebody is to be told; null: nothing is due as things stand"),
+    Column("sla", Text, nullable=False, comment="JSON of gateway.tickets.sla.Sla"),
+)
+
 ticket_ratings = Table(
     "ticket_ratings",
     metadata,
