@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -277,3 +278,28 @@ def test_late_duplicate_and_disordered_samples_in_any_interleaving_chart_as_if_t
                         assert list(await history.raw(*asked)) == oracle.raw(*asked)
 
     asyncio.run(check())
+
+
+@pytest.mark.real
+async def test_a_real_influxdb_charts_disordered_samples_as_if_they_had_come_in_order(influx_history: Opening) -> None:
+    dice = random.Random(11)
+    async with influx_history() as history:
+        for round_ in range(12):
+            oracle, device = Oracle(), f"cam-{round_}"
+            for position in range(dice.randrange(1, 6)):
+                batch = [
+                    Sample(
+                        device,
+                        START + dice.choice([dice.randrange(40) * 300, dice.randrange(12_000_000) / 1000]),
+                        {name: dice.choice([dice.randrange(-50, 50) / 10, dice.uniform(-1e9, 1e9)]) for name in "tu"},
+                    )
+                    for _ in range(dice.randrange(1, 12))
+                ]
+                repeated = batch[: len(batch) // 2] if dice.random() < 0.5 else []
+                oracle.append(batch + repeated)
+                await history.append(position, batch + repeated)
+            assert await history.latest(device) == oracle.latest(device)
+            for metric in "tu":
+                asked = (device, metric, START + dice.randrange(4000), START + 12_000, dice.randrange(1, 60))
+                same(list(await history.series(*asked)), oracle.series(*asked))
+                assert list(await history.raw(*asked)) == oracle.raw(*asked)
