@@ -66,6 +66,26 @@ def test_a_fault_shows_after_its_onset_stays_physical_and_ends_with_the_repair(f
     assert after == 0
 
 
+@pytest.mark.parametrize("u", [0.05, 0.95])
+@pytest.mark.parametrize("fault_id", EVERY_FAULT)
+def test_every_variant_of_a_fault_shows_once_it_is_visible_and_stays_physical(fault_id: str, u: float) -> None:
+    sick, well = one_site(), one_site()
+    episode = afflict(sick, fault_id)
+    episode.u = (u, u, u, u)
+    device, twin = sick.build()[episode.device_id], well.build()[episode.device_id]
+    device.complete_every = twin.complete_every = 1
+    now, shown = START, 0
+    while now < episode.end:
+        report, other = device.report(now), twin.report(now)
+        if report is not None:
+            for name, value in report.metrics.items():
+                low, high = TABLE["metric"][name]["physical"]
+                assert low <= value <= high, (name, value)
+        shown += now >= episode.visible_at and (report != other or device.cut)
+        now += 1800
+    assert shown > 0
+
+
 @pytest.mark.parametrize("fault_id", EVERY_FAULT)
 def test_the_customer_notices_after_the_onset_and_the_repair_comes_last(fault_id: str) -> None:
     episode = afflict(one_site(), fault_id)
