@@ -67,6 +67,7 @@ class Camera:
         self.phase, self.until, self.ask_at = "idle", 0.0, 0.0
         self.last_status = None
         self.sent = []
+        self.away_until = 0.0  # unplugged: it neither hears nor does anything
         self.starts = []  # (true time, terms)
         self.installed = []  # counters that ran, with whether confirmed
 
@@ -97,7 +98,7 @@ class Camera:
 
     # --- what it hears ---
     def hear(self, channel, payload, now):
-        if self.phase == "bricked":
+        if self.phase == "bricked" or now < self.away_until:
             return
         if channel is Channel.DESIRED:
             self._desired(payload)
@@ -172,7 +173,7 @@ class Camera:
 
     # --- what it does ---
     def step(self, now):
-        if self.phase == "bricked":
+        if self.phase == "bricked" or now < self.away_until:
             return
         if self.phase == "downloading" and now >= self.until:
             self.say(Progress, attempt=self.desired["attempt"], bytes=1000)
@@ -271,6 +272,7 @@ class World:
         self.published = []
         self.rejects = []
         self.grants = []
+        self.retained = {}
         for index, camera in enumerate(cameras):
             site = f"site-{index // per_site}"
             chosen = (zone_windows or (lambda _: windows("UTC", "daily 00:00-00:00")))(index)
@@ -333,6 +335,8 @@ class World:
         self.published.append(message)
         if message.channel is Channel.GRANT:
             self.grants.append(message.grant_id)
+        if message.retain:
+            self.retained[message.device_id] = message
         self.cameras[message.device_id].hear(message.channel, message.payload, self.now)
 
     def run(self, minutes, step=1.0):
@@ -342,16 +346,30 @@ class World:
             while self.pump():
                 self.listen()
             for camera in self.cameras.values():
+                if camera.away_until and self.now >= camera.away_until:
+                    self.come_back(camera)
                 camera.step(self.now)
-                if camera.phase != "bricked":
+                if camera.phase != "bricked" and not camera.away_until:
                     self.take(self.service.seen(self.store, camera.device_id, self.now))
             self.listen()
             while self.pump():
                 self.listen()
 
+    def unplug(self, camera, hours):
+        camera.away_until = self.now + hours * 3600
+
+    def come_back(self, camera):
+        """Power again: a new boot, the retained message, the inventory."""
+        camera.away_until = 0.0
+        camera.cut_power(self.now)
+        if camera.device_id in self.retained:
+            camera.hear(Channel.DESIRED, self.retained[camera.device_id].payload, self.now)
+        camera.connect()
+
     def refresh_inventories(self):
         for camera in self.cameras.values():
-            camera.connect()
+            if not camera.away_until:
+                camera.connect()
         self.listen()
 
     def states(self, rollout_id="r1"):
