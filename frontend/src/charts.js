@@ -11,6 +11,8 @@ function marks(chart) {
     ctx.save();
     ctx.font = `${11 * pixel}px ${getComputedStyle(document.body).fontFamily}`;
     ctx.lineWidth = pixel;
+    ctx.textAlign = "left"; // the axes leave theirs behind
+    ctx.textBaseline = "alphabetic";
     if (chart.impact) {
       const from = Math.max(plot.valToPos(chart.impact[0], "x", true), bbox.left);
       const to = Math.min(plot.valToPos(chart.impact[1], "x", true), bbox.left + bbox.width);
@@ -39,7 +41,7 @@ function marks(chart) {
       ctx.moveTo(x, bbox.top - 4 * pixel);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const beside = Math.min(x, bbox.left + bbox.width - width + 8 * pixel);
+      const beside = Math.min(x - 2 * pixel, bbox.left + bbox.width - width + 8 * pixel);
       right = Math.max(right, beside + width);
       ctx.fillText(mark.text, beside, bbox.top - (5 + 13 * level) * pixel);
     }
@@ -59,7 +61,7 @@ function options(chart, box) {
   const band = colour("--accent");
   return {
     width: Math.max(240, box.clientWidth),
-    height: 230,
+    height: 220,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), chart.zone),
     padding: [32, 12, 0, 0],
     scales: {
@@ -75,7 +77,7 @@ function options(chart, box) {
     },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     axes: [
-      { ...axis, space: 70, values: (plot, ticks) => ticks.map(tick) },
+      { ...axis, size: 32, space: 70, values: (plot, ticks) => ticks.map(tick) },
       { ...axis, size: 58, values: (plot, ticks) => ticks.map((value) => format.format(value)) },
     ],
     series: [

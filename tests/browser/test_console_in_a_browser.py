@@ -138,7 +138,7 @@ def test_a_device_page_renews_its_numbers_by_itself(stage) -> None:
         world.wake.publish("devices")
 
     stage.do(hotter)
-    expect(page.locator("#now tr.outside")).to_contain_text("91 °C")
+    expect(page.locator("#now tr.outside")).to_contain_text("91\u00a0°C")
 
 
 def test_a_manager_stops_a_rollout_only_after_reading_what_that_means(stage) -> None:
