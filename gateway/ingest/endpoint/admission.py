@@ -81,7 +81,7 @@ def _overreach(connection: "Connection", connect: Connect, principal: Principal,
     """What this client asks for and may not have."""
     if connect.will is not None and not access.may_publish(principal, connect.will.topic):
         return Reason.NOT_AUTHORIZED
-    if not connection.hub.room_for(access.session_key(principal, client_id), principal):
+    if not connection.hub.make_room(access.session_key(principal, client_id), principal):
         return Reason.QUOTA_EXCEEDED
     return None
 

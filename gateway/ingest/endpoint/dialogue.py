@@ -22,7 +22,7 @@ from gateway.ingest.endpoint.packets import (
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.receipts import Answer
 from gateway.ingest.endpoint.session import Message, Session
-from gateway.ingest.endpoint.topics import split_share, valid_filter
+from gateway.ingest.endpoint.topics import MAX_LEVELS, split_share, valid_filter
 from gateway.ports.endpoint import Forget, Receive, Release, SaveSession, Subscription
 from gateway.ports.ingest import Inbound
 
@@ -200,6 +200,8 @@ def _subscribe(connection: "Connection", packet: Subscribe, now: float) -> None:
     session, router = _session(connection), connection.hub.router
     codes: list[int] = []
     for wanted in packet.subscriptions:
+        _check_filter(wanted)
+    for wanted in packet.subscriptions:
         refusal = _refusal(connection, wanted)
         if refusal is None:
             router.subscribe(session, wanted, now)
@@ -211,15 +213,20 @@ def _subscribe(connection: "Connection", packet: Subscribe, now: float) -> None:
     _answer_durably(connection, encode.suback(connection.version, packet.packet_id, codes))
 
 
+def _check_filter(wanted: Subscription) -> None:
+    """A filter that no server could accept ends the connection (MQTT-4.7.1-1, -2, 4.7.3-1, 4.8.2-1, -2, 3.8.3-4)."""
+    if not valid_filter(wanted.topic_filter):
+        raise ProtocolError(Reason.MALFORMED_PACKET, "a topic filter is malformed")
+    if wanted.no_local and split_share(wanted.topic_filter)[0]:
+        raise ProtocolError(Reason.PROTOCOL_ERROR, "no local on a shared subscription")
+
+
 def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
     session = _session(connection)
     topic_filter = wanted.topic_filter
-    if not valid_filter(topic_filter):
+    if topic_filter.count("/") >= MAX_LEVELS:
         return Reason.TOPIC_FILTER_INVALID
-    name, shared = split_share(topic_filter)
-    if name and wanted.no_local:
-        raise ProtocolError(Reason.PROTOCOL_ERROR, "no local on a shared subscription")
-    if not may_subscribe(connection.principal, shared):
+    if not may_subscribe(connection.principal, split_share(topic_filter)[1]):
         return Reason.NOT_AUTHORIZED
     most = connection.hub.settings.max_subscriptions
     if topic_filter not in session.subscriptions and len(session.subscriptions) >= most:

@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +68,7 @@ class Hub:
         self._expiries: list[tuple[float, str]] = []
         self._buckets: dict[str, TokenBucket] = {}
         self._by_identity: dict[str, int] = {}
+        self.online: Counter[str] = Counter()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Take up what the store kept."""
@@ -84,11 +86,18 @@ class Hub:
         self.sessions[session.key] = session
         self._by_identity[session.identity] = self._by_identity.get(session.identity, 0) + 1
 
-    def room_for(self, key: str, principal: Principal) -> bool:
-        """Whether this identity may have the session: its own again always, a further one within its share."""
+    def make_room(self, key: str, principal: Principal) -> bool:
+        """Whether this identity may have the session: its own again always, a further one within its share. The session
+        it left longest ago makes way, so that a client with ever new client ids does not lock itself out.
+        """
         if key in self.sessions or principal.rights is Rights.GENERAL:
             return True
-        return self._by_identity.get(principal.identity, 0) < self.settings.max_sessions_per_device
+        if self._by_identity.get(principal.identity, 0) < self.settings.max_sessions_per_device:
+            return True
+        left = [s for s in self.sessions.values() if s.identity == principal.identity and s.line is None]
+        if left:
+            self.end(min(left, key=lambda session: session.expires_at or 0.0))
+        return bool(left)
 
     def attach(
         self, connection: "Line", key: str, client_id: str, identity: str, *, clean: bool, expiry_s: int
@@ -104,6 +113,7 @@ class Hub:
             self._adopt(session)
         self._wills.pop(key, None)
         session.line = connection
+        self.online[identity] += 1
         session.expires_at = None
         was_durable = present and session.durable
         session.expiry_s = expiry_s
@@ -119,6 +129,9 @@ class Hub:
         if session is None or session.line is not connection:
             return
         session.line = None
+        self.online[session.identity] -= 1
+        if not self.online[session.identity]:
+            del self.online[session.identity]
         will, connection.will = connection.will, None
         delay_s = min(will.delay_s, session.expiry_s) if will else 0
         now = self.clock.now()

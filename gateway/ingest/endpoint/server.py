@@ -58,7 +58,7 @@ class Endpoint:
 
     def connected(self, device_id: str) -> bool:
         """Whether a client of this identity is connected now."""
-        return any(c.is_open and c.principal.identity == device_id for c in self._hub.connections)
+        return device_id in self._hub.online
 
     async def publish(self, messages: Sequence[Outbound]) -> None:
         """Route, queue and retain messages at QoS 1; return once they are durable. ConnectionError if that fails

@@ -16,7 +16,7 @@ def valid_filter(topic_filter: str) -> bool:
         name, topic_filter = split_share(topic_filter)
         if not name or "#" in name or "+" in name:
             return False
-    if not topic_filter or topic_filter.count("/") >= MAX_LEVELS:
+    if not topic_filter:
         return False
     if "#" not in topic_filter and "+" not in topic_filter:
         return True

@@ -173,6 +173,7 @@ async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
         broker.clock.move(LONG_S)
         hub.tick()
         await hub.journal.written()
+        assert not hub.online and not hub.admissions
         assert not hub.connections and not hub.sessions and not hub._wills and not hub._by_identity
         assert not hub.router.tree._plain and not hub.router.tree._root.children
         assert not hub.router.shares._groups and not hub.router.shares._tree._plain

@@ -1,11 +1,14 @@
 """The pure parts, where a network would only get in the way."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.ingest.endpoint import flow
 from gateway.ingest.endpoint.counters import Counters
 from gateway.ingest.endpoint.flow import TRANSITIONS, Phase
 from gateway.ingest.endpoint.journal import Journal
@@ -34,6 +37,12 @@ def test_a_closed_connection_stays_closed_and_an_open_one_was_judged():
     assert not TRANSITIONS[Phase.CLOSED]
     assert {phase for phase, following in TRANSITIONS.items() if Phase.OPEN in following} == {Phase.ADMITTING}
     assert all(Phase.CLOSED in following for phase, following in TRANSITIONS.items() if phase is not Phase.CLOSED)
+
+
+def test_the_diagram_of_the_phases_is_the_table():
+    readme = Path(flow.__file__).with_name("README.md").read_text()
+    drawn = set(re.findall(r"^ +([A-Z]+) --> ([A-Z]+)", readme, flags=re.MULTILINE))
+    assert drawn == {(phase.name, after.name) for phase, following in TRANSITIONS.items() for after in following}
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------

@@ -87,6 +87,19 @@ async def test_a_device_may_have_only_so_many_sessions(mqtt, version):
         await broker.client(version, "c", **_login("cam-2"))
 
 
+async def test_a_device_with_ever_new_client_ids_does_not_lock_itself_out(mqtt, version):
+    how = {"clean": False, **({"expiry": 1000} if version == 5 else {}), **_login("cam-1")}
+    async with mqtt.serve(authenticate=mqtt.devices, max_sessions_per_device=2) as broker:
+        for name in ("a", "b", "c", "d"):
+            peer = await broker.client(version, name, **how)
+            await peer.close()
+            await broker.until(lambda: broker.endpoint.connections == 0)
+            broker.clock.move(1)
+        assert broker.endpoint.sessions == 2
+        assert (await broker.client(version, "d", **how)).session_present
+        await broker.until(lambda: {s.client_id for s in broker.store._sessions.values()} == {"c", "d"})
+
+
 async def test_a_device_may_retain_only_so_many_topics(mqtt, version):
     async with mqtt.serve(authenticate=mqtt.devices, max_retained_per_device=2) as broker:
         peer = await broker.client(version, **_login("cam-1"))

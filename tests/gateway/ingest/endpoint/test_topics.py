@@ -64,13 +64,16 @@ def test_matching_agrees_with_a_plain_reading(topic_filter, topic):
 
 
 @pytest.mark.parametrize(
-    "topic_filter", ["", "a#", "#/a", "a/#/b", "a+", "+a", "a/+b/c", "##", "a/##", "/" * MAX_LEVELS]
+    "topic_filter",
+    ["", "a#", "#/a", "a/#/b", "a+", "+a", "a/+b/c", "##", "a/##", "$share/g", "$share//a", "$share/+/a"],
 )
-def test_wildcards_stand_alone_and_depth_is_bounded(topic_filter):
+def test_wildcards_stand_alone_and_share_names_are_complete(topic_filter):
     assert not valid_filter(topic_filter)
 
 
-@pytest.mark.parametrize("topic_filter", ["/", "a", "#", "+", "+/#", "a//b", "/+/", "/" * (MAX_LEVELS - 1)])
+@pytest.mark.parametrize(
+    "topic_filter", ["/", "a", "#", "+", "+/#", "a//b", "/" * MAX_LEVELS, "$share/g/#", "$shared/x"]
+)
 def test_a_valid_filter_is_valid(topic_filter):
     assert valid_filter(topic_filter)
 
