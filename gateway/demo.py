@@ -138,13 +138,14 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def simulator(plan: Plan, gateway: Gateway, files: tuple[Path, Path, Path]) -> AsyncIterator[None]:
     """The simulated fleet as a child process; it is asked to stop at the end, and waited for."""
     passwords, truth, trust = files
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "simulate", "--broker", f"mqtt://127.0.0.1:{gateway.mqtt_port}"),
-        *("--trust", str(trust), "--images", f"http://127.0.0.1:{gateway.http_port}"),
-        *("--secrets", str(passwords), "--truth", str(truth), "--seed", str(plan.seed)),
-        *("--speed", str(plan.speed), "--history-days", str(plan.history_days), "--interval", "5"),
-        stderr=(plan.folder / "simulator.log").open("wb"),
-    )
+    with (plan.folder / "simulator.log").open("wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "simulate", "--broker", f"mqtt://127.0.0.1:{gateway.mqtt_port}"),
+            *("--trust", str(trust), "--images", f"http://127.0.0.1:{gateway.http_port}"),
+            *("--secrets", str(passwords), "--truth", str(truth), "--seed", str(plan.seed)),
+            *("--speed", str(plan.speed), "--history-days", str(plan.history_days), "--interval", "5"),
+            stderr=said,
+        )
     try:
         yield
     finally:
@@ -159,11 +160,11 @@ async def simulator(plan: Plan, gateway: Gateway, files: tuple[Path, Path, Path]
 
 
 def free_or_any(port: int) -> int:
-    """The port, or 0 (any free one) where somebody listens there already."""
+    """The port, or a free one where it is 0 or somebody listens there (a number: image addresses carry it)."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0
-    return port
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
