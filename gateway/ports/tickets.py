@@ -98,4 +98,7 @@ class Tickets(Protocol):
         """
 
     async def close_solved(self, before: float, now: float) -> int:
-        """Close some tickets that were solved before that time (the reopen window is over); how many."""
+        """Settle some tickets that were solved before that time (the reopen window is over); how many.
+
+        They are closed; those that a person called fixed and a rule still sees are open again.
+        """

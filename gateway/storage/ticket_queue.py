@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 
 from gateway.ports.tickets import Page, View
 from gateway.storage.rejects import storable
+from gateway.storage.schema.base import FIRST_SERIAL, counters
 from gateway.storage.schema.tickets import ticket_devices, ticket_ratings, tickets
 from gateway.storage.subject import DONE_SHOWN_S, parse_cursor
 from gateway.storage.ticket_rows import ticket_of
@@ -15,7 +16,7 @@ from gateway.tickets.ticket import UNRESOLVED, State, Ticket
 CLOSED_AT_ONCE = 500
 
 _STATES = sorted(state.value for state in UNRESOLVED)
-_DONE_STATES = sorted(state.value for state in State if state not in UNRESOLVED)
+_LAST_SERIAL = select(counters.c.value).where(counters.c.name == "ticket")
 _IS_UNRESOLVED = tickets.c.state.in_(_STATES)
 
 
@@ -45,7 +46,7 @@ def of_customer(connection: Connection, customer_id: str, limit: int, now: float
     """Unresolved first, most urgent first; then those solved lately, newest first."""
     mine = select(tickets).where(tickets.c.customer_id == customer_id)
     found = _all(connection, mine.where(_IS_UNRESOLVED).order_by(tickets.c.priority_at, tickets.c.serial).limit(limit))
-    lately = mine.where(tickets.c.state.in_(_DONE_STATES), tickets.c.solved_at >= now - DONE_SHOWN_S)
+    lately = mine.where(tickets.c.solved_at >= now - DONE_SHOWN_S)
     lately = lately.order_by(tickets.c.solved_at.desc(), tickets.c.serial.desc()).limit(max(0, limit - len(found)))
     return [*found, *_all(connection, lately)]
 
@@ -95,23 +96,23 @@ def _of_view(view: View, actor: str) -> ColumnElement[bool]:
         case View.UNRESOLVED:
             return _IS_UNRESOLVED
         case View.DONE:
-            return tickets.c.state.in_(_DONE_STATES)
+            return tickets.c.solved_at.is_not(None)  # the same as its states, and in the index that orders the view
 
 
 def _counts(connection: Connection, actor: str) -> dict[View, int]:
-    """How many each view has, from the index on (state, owner) alone."""
+    """How many each view has, from the unresolved ones in the index on (state, owner) and the last serial alone."""
     rows = connection.execute(
-        select(tickets.c.state, tickets.c.owner, func.count()).group_by(tickets.c.state, tickets.c.owner)
+        select(tickets.c.state, tickets.c.owner, func.count())
+        .where(_IS_UNRESOLVED)
+        .group_by(tickets.c.state, tickets.c.owner)
     )
     counts = dict.fromkeys(View, 0)
     for state, owner, count in rows:
-        if state in _DONE_STATES:
-            counts[View.DONE] += count
-            continue
         counts[View.UNRESOLVED] += count
         counts[View.INBOX] += count * (owner == "")
         counts[View.MINE] += count * (owner == actor)
         counts[View.WAITING] += count * (state == State.PENDING.value)
+    counts[View.DONE] = connection.execute(_LAST_SERIAL).scalar_one() - FIRST_SERIAL + 1 - counts[View.UNRESOLVED]
     return counts
 
 

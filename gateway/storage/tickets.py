@@ -188,7 +188,9 @@ def _rate(connection: Connection, name: str, customer_id: str, stars: int, text:
 def _close(connection: Connection, before: float, now: float) -> int:
     solved = ticket_queue.solved_before(connection, before)
     for ticket in solved:
-        _write(connection, ticket, *edits.close(ticket, now))
+        latest = ticket_rows.latest(connection, ticket.key)
+        episodes = latest.episodes if latest and latest.ticket.ticket_id == ticket.ticket_id else ()
+        _write(connection, ticket, *edits.settle(ticket, episodes, now))
     return len(solved)
 
 

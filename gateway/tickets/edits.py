@@ -1,5 +1,6 @@
 """Carrying decisions out on a ticket: a policy's, or a person's. Pure: a ticket in, a ticket and a history line out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diagnostics.changes import Change, Evidence, Scope, Severity
@@ -7,6 +8,7 @@ from gateway.tickets.policy import (
     Advise,
     Append,
     Decision,
+    Episode,
     Leave,
     Link,
     Lower,
@@ -19,6 +21,10 @@ from gateway.tickets.ticket import TRANSITIONS, CloseCode, Entry, HistoryEntry, 
 
 REPORTED = "REPORTED"
 """The fault class of a problem that a customer reported."""
+
+
+CALLED_FIXED = frozenset({CloseCode.FIXED_REMOTELY, CloseCode.FIXED_ON_SITE, CloseCode.PART_REPLACED})
+"""Close codes that say that the fault is gone. The others say that there is none, or that it is not ours to fix."""
 
 
 class IllegalStep(ValueError):
@@ -127,8 +133,11 @@ def reopen(ticket: Ticket, successor: str, actor: str, text: str, now: float) ->
     return _touched(_moved(ticket, State.OPEN), now), HistoryEntry(now, Entry.REOPENED, actor, "reopened", text)
 
 
-def close(ticket: Ticket, now: float) -> Edit:
-    """Close a solved ticket for good."""
+def settle(ticket: Ticket, episodes: Sequence[Episode], now: float) -> Edit:
+    """The reopen window is over: close it for good, or open it again where it was called fixed and is still seen."""
+    if ticket.close_code in CALLED_FIXED and any(episode.running for episode in episodes):
+        line = HistoryEntry(now, Entry.REOPENED, "siaga", "still_seen")
+        return _touched(_moved(ticket, State.OPEN), now), line
     return _touched(_moved(ticket, State.CLOSED), now), HistoryEntry(now, Entry.CLOSED, "siaga", "reopen_window_over")
 
 

@@ -230,7 +230,7 @@ async def test_a_ticket_is_worked_to_its_end_and_its_history_tells_it(stores: St
     assert (solved.state, solved.solved_at, solved.close_code) == (State.SOLVED, NOW + 7, CloseCode.CUSTOMER_CAUSE)
     again = await tickets.reopen(ident, "budi", "still hot", NOW + 8)
     assert (again.state, again.solved_at, again.close_code) == (State.OPEN, None, None)
-    await tickets.solve(ident, 9, "ana", CloseCode.FIXED_ON_SITE, "", NOW + 9)
+    await tickets.solve(ident, 9, "ana", CloseCode.NO_FAULT_FOUND, "", NOW + 9)
     assert await tickets.close_solved(NOW + 9, NOW + 10) == 0
     assert await tickets.close_solved(NOW + 10, NOW + 10) == 1
     kinds = [line.kind.value for line in await tickets.history(ident)]
@@ -239,6 +239,28 @@ async def test_a_ticket_is_worked_to_its_end_and_its_history_tells_it(stores: St
     ]
     with pytest.raises(NotAllowed, match="closed for good"):
         await tickets.reopen(ident, "budi", "", NOW + 11)
+
+
+async def test_what_was_called_fixed_and_is_still_seen_is_opened_again_when_it_should_close(stores: Stores) -> None:
+    await register(stores.registry)
+    tickets = stores.tickets
+    await stores.ledger.commit(batch(*(change(fault_class=f"F{n}") for n in range(4))))
+    codes = (CloseCode.FIXED_ON_SITE, CloseCode.NO_FAULT_FOUND, CloseCode.PART_REPLACED, CloseCode.FIXED_REMOTELY)
+    for ticket, code in zip(reversed(await tickets.of_device("cam-1")), codes, strict=True):
+        await tickets.solve(ticket.ticket_id, 1, "ana", code, "", NOW)
+    await stores.ledger.commit(batch(change(ChangeKind.RECOVERED, fault_class="F2", at=NOW + 1), at=NOW + 1))
+    # F3 came back after the window: the newer ticket goes on, the older one closes.
+    later = NOW + 80 * HOUR
+    await stores.ledger.commit(batch(change(fault_class="F3", since=later), at=later))
+    assert await tickets.close_solved(later - 72 * HOUR, later) == 4
+    found = {(t.fault_class, t.state, bool(t.linked_to)) for t in await tickets.of_device("cam-1")}
+    assert found == {
+        ("F0", State.OPEN, False),
+        ("F1", State.CLOSED, False),
+        ("F2", State.CLOSED, False),
+        ("F3", State.CLOSED, False),
+        ("F3", State.NEW, True),
+    }
 
 
 async def test_a_customer_sees_unresolved_first_and_solved_ones_for_thirty_days(stores: Stores) -> None:

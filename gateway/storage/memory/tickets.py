@@ -1,6 +1,7 @@
 """Tickets in memory."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import uuid4
 
 from diagnostics.changes import Change, Scope
@@ -133,7 +134,8 @@ class MemoryTickets:
         """See the port."""
         solved = [t for t in self._tickets.values() if t.state is State.SOLVED and (t.solved_at or 0.0) < before]
         for ticket in solved:
-            self._edit(ticket.ticket_id, None, lambda ticket: edits.close(ticket, now))
+            episodes = () if self._successor(ticket) else self._episodes[ticket.ticket_id]
+            self._edit(ticket.ticket_id, None, partial(edits.settle, episodes=episodes, now=now))
         return len(solved)
 
     def apply(self, change: Change, time_to_act: TimeToAct, now: float) -> Applied:

@@ -17,6 +17,9 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 # Ordered by code point on both: pages that go on after an id must agree with whoever sorts ids elsewhere.
 Key = Text().with_variant(Text(collation="C"), "postgresql")
 
+FIRST_SERIAL = 1001
+"""Of tickets. The counter moves in the transaction that opens one, so serials have no gaps."""
+
 counters = Table(
     "counters",
     metadata,
