@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from diagnostics.catalogue import load_catalogue
 from diagnostics.engine import Engine
@@ -80,6 +81,7 @@ class Gateway:
     images: ImageStore
     endpoint: Endpoint | None
     broker: BrokerClient | None
+    exposition: CollectorRegistry
     replayed: int
 
 
@@ -220,6 +222,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             images,
             endpoint,
             broker,
+            exposition,
             replayed,
         )
         log.info("stopping: draining")
