@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.ingest.endpoint.line import Line
 
 _BUFFER_BYTES: Final = 131_072
+_STALE_EXPIRIES: Final = 1_000
 
 
 class _Own:
@@ -147,8 +148,13 @@ class Hub:
         self.journal.add(SaveSession(session.stored()))
 
     def _expire_at(self, session: Session["Line"]) -> None:
-        if session.expires_at is not None:
-            heapq.heappush(self._expiries, (session.expires_at, session.key))
+        if session.expires_at is None:
+            return
+        heapq.heappush(self._expiries, (session.expires_at, session.key))
+        if len(self._expiries) > 2 * len(self.sessions) + _STALE_EXPIRIES:
+            # clients that come and go leave entries that no longer count
+            self._expiries = [(s.expires_at, s.key) for s in self.sessions.values() if s.expires_at is not None]
+            heapq.heapify(self._expiries)
 
     def end(self, session: Session["Line"]) -> None:
         """Forget a session that has no connection; a will that waited is published now."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from gateway.ingest.endpoint.counters import Counters
-from gateway.ports.endpoint import Change, Dequeue, EndpointStore, Enqueue, Release
+from gateway.ports.endpoint import Change, DeleteSession, Dequeue, EndpointStore, Enqueue, SaveSession
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 5.0
@@ -23,6 +23,7 @@ class Journal:
         self._counters = counters
         self._changes: list[Change | None] = []
         self._fresh: dict[tuple[str, int], int] = {}
+        self._saves: dict[str, int] = {}
         self._waiting: list[Callable[[], None]] = []
         self._promised: set[asyncio.Future[None]] = set()
         self._writing = False
@@ -34,14 +35,22 @@ class Journal:
         return len(self._changes)
 
     def add(self, change: Change) -> None:
-        """Have this change written. A message that comes and goes before it was written is not written at all."""
-        if isinstance(change, Enqueue):
+        """Have this change written. A message that comes and goes before it was written is not written at all, and of
+        a session only the last state is.
+        """
+        if isinstance(change, SaveSession):
+            at = self._saves.setdefault(change.session.key, len(self._changes))
+            if at < len(self._changes):
+                self._changes[at] = change
+                return
+        elif isinstance(change, DeleteSession):
+            self._saves.pop(change.key, None)
+        elif isinstance(change, Enqueue):
             self._fresh[change.key, change.message.position] = len(self._changes)
-        elif isinstance(change, Dequeue | Release):
-            at = self._fresh.get((change.key, change.position))
-            if at is not None and isinstance(change, Dequeue):
-                self._changes[at] = None
-                del self._fresh[change.key, change.position]
+        elif isinstance(change, Dequeue):
+            fresh = self._fresh.pop((change.key, change.position), None)
+            if fresh is not None:
+                self._changes[fresh] = None
                 return
         self._changes.append(change)
         self._wake.set()
@@ -82,7 +91,7 @@ class Journal:
             self._wake.clear()
             changes = [change for change in self._changes if change is not None]
             waiting = self._waiting
-            self._changes, self._waiting, self._fresh = [], [], {}
+            self._changes, self._waiting, self._fresh, self._saves = [], [], {}, {}
             if changes:
                 self._writing = True
                 await self._commit(changes)

@@ -17,7 +17,7 @@ from gateway.ingest.endpoint.packets import Kind
 from gateway.ingest.endpoint.receipts import PLAIN, Answer, Receipts
 from gateway.ingest.endpoint.routing import Router
 from gateway.ingest.endpoint.session import Message, Session, restore
-from gateway.ports.endpoint import Dequeue, Enqueue, QueuedMessage, Release, SaveSession, StoredSession
+from gateway.ports.endpoint import DeleteSession, Dequeue, Enqueue, QueuedMessage, Release, SaveSession, StoredSession
 from gateway.storage.endpoint_memory import MemoryEndpointStore
 
 
@@ -198,6 +198,20 @@ async def test_what_comes_and_goes_before_it_is_written_is_not_written():
         forgotten = journal.written()
         forgotten.cancel()
         running.cancel()
+
+
+async def test_of_a_session_only_the_last_state_is_written():
+    store = CountingStore()
+    journal = Journal(store, Counters())
+    states = [SaveSession(StoredSession("k", "c", "i", 60, float(n))) for n in range(4)]
+    for change in (states[0], Enqueue("k", QueuedMessage(1, "t", b"x")), states[1], DeleteSession("k"), *states[2:]):
+        journal.add(change)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(journal.run())
+        await journal.written()
+        running.cancel()
+    (written,) = store.commits
+    assert written == [states[1], Enqueue("k", QueuedMessage(1, "t", b"x")), DeleteSession("k"), states[3]]
 
 
 # --- retained ---------------------------------------------------------------------------------------------------------

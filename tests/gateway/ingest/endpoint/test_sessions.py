@@ -237,6 +237,17 @@ async def test_a_session_expires(mqtt, version):
         await broker.until(lambda: not store._sessions)
 
 
+async def test_a_client_that_comes_and_goes_leaves_no_trail(mqtt, version, monkeypatch):
+    monkeypatch.setattr("gateway.ingest.endpoint.hub._STALE_EXPIRIES", 3)
+    async with mqtt.serve() as broker:
+        for _ in range(20):
+            await (await broker.client(version, "sub", **lasting(version, 100))).close()
+            await _gone(broker)
+        assert len(broker.endpoint._hub._expiries) <= 5
+        broker.clock.move(40 * 86_400)
+        await broker.until(lambda: broker.endpoint.sessions == 0)
+
+
 async def test_a_session_expires_while_the_process_is_down(mqtt):
     store = mqtt.AwayStore()
     async with mqtt.serve(store=store) as broker:
