@@ -47,6 +47,7 @@ from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.forwarder import Forwarder
 from gateway.storage.forwarder import Limits as OutboxLimits
 from gateway.storage.history import Retention, open_history
+from gateway.storage.influx import open_influx
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.tickets import SqlTickets
@@ -249,6 +250,17 @@ async def _database(stack: AsyncExitStack, settings: Settings, clock: Clock) -> 
 
 async def _history(stack: AsyncExitStack, settings: Settings, clock: Clock) -> History:
     wanted = settings.history
+    if wanted.kind == "influxdb":
+        return await stack.enter_async_context(
+            open_influx(
+                wanted.url,
+                wanted.token.get_secret_value(),
+                wanted.org,
+                wanted.bucket,
+                clock=clock,
+                raw_days=wanted.raw_days,
+            )
+        )
     retention = Retention(wanted.raw_days, wanted.rollup_days, wanted.max_bytes)
     return await stack.enter_async_context(open_history(settings.data_dir / "history.db", retention, clock))
 

@@ -1,0 +1,145 @@
+"""`siaga doctor`: is everything that the gateway needs there and as it should be? `--fix` mends what can be mended."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+from diagnostics.catalogue import load_catalogue
+from diagnostics.faults import check_fault_classes, load_faults
+from diagnostics.lint import lint
+from gateway.commands.run import add_settings, settings_of
+from gateway.derived import endpoint_settings, load_rules
+from gateway.firmware.keys import release_keys
+from gateway.settings import Settings
+from gateway.storage.database import open_database
+from gateway.storage.influx.connection import Address
+from gateway.storage.influx.setup import Keep, examine, mend
+
+LEAST_FREE = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `fixed`: it was wrong, and --fix has mended it."""
+
+    part: str
+    good: bool
+    says: str
+    fixed: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings(parser)
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended (InfluxDB's buckets and retention)")
+    parser.add_argument("--json", action="store_true", help="one JSON array")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: all is well; 1: something is not; 2: the settings cannot be read."""
+    settings = settings_of(arguments)
+    findings = [
+        *_rules(settings),
+        *_disk(settings),
+        *_keys(settings),
+        *_certificates(settings),
+        *asyncio.run(_database(settings)),
+        *_history(settings, fix=arguments.fix),
+        *_broker(settings),
+    ]
+    if arguments.json:
+        print(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mark = "fixed" if finding.fixed else "ok" if finding.good else "WRONG"
+            print(f"{mark:6} {finding.part:12} {finding.says}")
+    return 0 if all(finding.good or finding.fixed for finding in findings) else 1
+
+
+def _rules(settings: Settings) -> Sequence[Finding]:
+    catalogue, faults = load_catalogue(), load_faults()
+    try:
+        rules = load_rules(settings, catalogue)
+        check_fault_classes(rules.rules, faults)
+    except ValueError as error:
+        return [Finding("rules", good=False, says=str(error))]
+    refused = [str(problem) for problem in lint(rules, catalogue, faults) if problem.error]
+    if refused:
+        return [Finding("rules", good=False, says=line) for line in refused]
+    return [Finding("rules", good=True, says=f"{len(rules.rules)} rules")]
+
+
+def _disk(settings: Settings) -> Sequence[Finding]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return [Finding("data_dir", good=False, says=f"{folder}: {error.strerror}")]
+    free = shutil.disk_usage(folder).free
+    return [Finding("data_dir", free > LEAST_FREE, f"{folder}: {free / 1e9:.1f} GB free")]
+
+
+def _keys(settings: Settings) -> Sequence[Finding]:
+    path = settings.firmware.release_keys or settings.data_dir / "release-keys.json"
+    try:
+        count = len(release_keys(path).live())
+    except ValueError as error:
+        return [Finding("firmware", good=False, says=str(error))]
+    says = f"{count} trusted release keys" if count else f"no release key is trusted yet ({path})"
+    return [Finding("firmware", good=True, says=says)]
+
+
+def _certificates(settings: Settings) -> Sequence[Finding]:
+    if not settings.mqtt.tls_certificate:
+        return []
+    try:
+        endpoint_settings(settings.mqtt)
+    except ValueError as error:
+        return [Finding("mqtt", good=False, says=str(error))]
+    return [Finding("mqtt", good=True, says="the certificate and its key fit")]
+
+
+async def _database(settings: Settings) -> Sequence[Finding]:
+    try:
+        async with open_database(settings.database_url, upgrade=False) as database:
+            await database.ready()
+            return [Finding("database", good=True, says=database.where)]
+    except (OSError, ValueError) as error:
+        return [Finding("database", good=False, says=str(error))]
+
+
+def _history(settings: Settings, *, fix: bool) -> Sequence[Finding]:
+    wanted = settings.history
+    if wanted.kind != "influxdb":
+        return [Finding("history", good=True, says="embedded")]
+    address = Address(wanted.url, wanted.token.get_secret_value(), wanted.org, wanted.bucket)
+    keep = Keep(int(wanted.raw_days), int(wanted.rollup_days))
+    try:
+        if fix:
+            found = [(lack.text, lack.mend is not None) for lack in mend(address, keep)]
+        else:
+            found = [(lack.text, False) for lack in examine(address, keep)]
+    except (OSError, ValueError) as error:
+        return [Finding("history", good=False, says=str(error))]
+    if not found:
+        return [Finding("history", good=True, says=f"{wanted.url} has its buckets, retention and downsampling")]
+    return [Finding("history", good=False, says=text, fixed=mended) for text, mended in found]
+
+
+def _broker(settings: Settings) -> Sequence[Finding]:
+    parts = urlsplit(settings.broker.url)
+    if not parts.hostname:
+        return []
+    port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+    with contextlib.suppress(OSError), socket.create_connection((parts.hostname, port), 3):
+        return [Finding("broker", good=True, says=f"{parts.hostname}:{port} answers")]
+    return [Finding("broker", good=False, says=f"{parts.hostname}:{port} does not answer")]
