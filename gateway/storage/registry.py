@@ -1,7 +1,8 @@
 """Customers, sites and devices in SQL."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, case, func, or_, select, update
@@ -24,6 +25,8 @@ _FIELDS: tuple[Column[Any], ...] = tuple(
         *("warranty_until", "contract_until", "support_until", "windows", "status"),
     )
 )
+_COLUMNS = tuple(column.name for column in _FIELDS)
+_VALUES = attrgetter(*(field.name for field in fields(RegisteredDevice)))
 _DEVICES: Select[*tuple[Any, ...]] = select(*_FIELDS)
 _NEXT_REVISION = (
     update(counters).where(counters.c.name == "devices").values(value=counters.c.value + 1).returning(counters.c.value)
@@ -150,7 +153,7 @@ def _put(
     upsert(connection, sites, [asdict(site) for site in new_sites])
     if new_devices:
         revision = connection.execute(_NEXT_REVISION).scalar_one()
-        upsert(connection, devices, [{**_row(device), "revision": revision} for device in new_devices])
+        upsert(connection, devices, [_row(device, revision) for device in new_devices])
 
 
 def _known(connection: Connection, column: Column[Any], wanted: Mapping[str, str]) -> Mapping[str, str]:
@@ -162,10 +165,10 @@ def _known(connection: Connection, column: Column[Any], wanted: Mapping[str, str
     return found
 
 
-def _row(device: RegisteredDevice) -> dict[str, Any]:
-    row = asdict(device)
-    row["redundancy_group"] = row.pop("group")
+def _row(device: RegisteredDevice, revision: int) -> dict[str, Any]:
+    row = dict(zip(_COLUMNS, _VALUES(device), strict=True))  # asdict() copies deeply: five times the cost of the insert
     row["status"] = device.status.value
+    row["revision"] = revision
     return row
 
 
