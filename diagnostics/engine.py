@@ -65,6 +65,7 @@ class Plan:
     forecasts: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # by block and column
     days: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # levels judged when a day is complete
     blocks: tuple[tuple[Track, ...], ...] = ()
+    depths: tuple[int, ...] = ()  # complete cycles to keep, by block
     column: dict[str, tuple[int, int]] = field(default_factory=dict)  # rule -> block, column
     feeds: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # metric -> tracks
     watched: tuple[str, ...] = ()  # metrics watched for freezing, in a fixed order
@@ -111,6 +112,7 @@ class _Draft:
     def __init__(self, catalogue: Catalogue) -> None:
         self.plan = Plan(catalogue)
         self.tracks: dict[float, list[Track]] = {}
+        self.depths: dict[float, int] = {}
         self.rule_tracks: dict[str, Track] = {}
 
     def band(self, metric: str, band: Band, name: str) -> None:
@@ -124,8 +126,9 @@ class _Draft:
         if name not in table.get(key, ()):
             table[key] = (*table.get(key, ()), name)
 
-    def track(self, name: str, track: Track) -> None:
+    def track(self, name: str, track: Track, depth: int) -> None:
         columns = self.tracks.setdefault(track.cycle_s, [])
+        self.depths[track.cycle_s] = max(self.depths.get(track.cycle_s, 0), depth)
         if track not in columns:
             columns.append(track)
         self.rule_tracks[name] = track
@@ -135,7 +138,7 @@ def _sort_level(draft: _Draft, rule: Level) -> None:
     plan = draft.plan
     if rule.relative or rule.of != "value":
         aggregate = rule.of.removeprefix("day_") if rule.of != "value" else "mean"
-        draft.track(rule.name, Track(rule.metric, aggregate, 86_400.0, rule.when))
+        draft.track(rule.name, Track(rule.metric, aggregate, 86_400.0, rule.when), rule.usual_days + 1)
         if rule.of == "value":
             plan.on_sample = (*plan.on_sample, rule.name)
     elif rule.per:
@@ -199,6 +202,7 @@ def _sort(draft: _Draft, rule: Rule) -> None:
         draft.track(
             rule.name,
             Track(rule.metric, rule.aggregate, rule.cycle_s, rule.when, rule.reset_on_boot, rule.reset_drop, rising),
+            rule.max_points,
         )
     elif isinstance(rule, Silence):
         plan.silences = (*plan.silences, rule.name)
@@ -211,6 +215,7 @@ def _sort(draft: _Draft, rule: Rule) -> None:
 def _finish(draft: _Draft) -> Plan:
     plan = draft.plan
     plan.blocks = tuple(tuple(tracks) for _, tracks in sorted(draft.tracks.items()))
+    plan.depths = tuple(max(draft.depths[tracks[0].cycle_s], 1) for tracks in plan.blocks)
     where = {track: (block, column) for block, tracks in enumerate(plan.blocks) for column, track in enumerate(tracks)}
     for track, place in where.items():
         plan.feeds[track.metric] = (*plan.feeds.get(track.metric, ()), place)

@@ -5,6 +5,9 @@ Hysteresis comes from the rule's steps, time from its `for_s` and `clear_for_s`.
 changes of verdict) lengthens recovery, so that one trouble stays one episode. Missing data never moves an episode.
 """
 
+from __future__ import annotations
+
+from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -42,7 +45,7 @@ TRANSITIONS: dict[tuple[Phase, Sight], Phase] = {
     (Phase.RECOVERING, Sight.REFUTED): Phase.QUIET,
 }
 
-KEPT_SAMPLES = 32
+KEPT_SAMPLES = 16
 STATES_OF_FLAPPING = 21
 FLAPPING_ABOVE = 0.5
 FLAPPING_UNTIL = 0.25
@@ -64,7 +67,7 @@ class Outcome(IntEnum):
 
 @dataclass(slots=True, eq=False)
 class Episode:
-    """Invariant: `severity` is None exactly while quiet or pending. Times are effective; `samples` are (time, measure).
+    """Invariant: `severity` is None exactly while quiet or pending. Times are effective.
 
     `good_before`: the last time known to be good before the trouble began. `verdicts`: the last 21 as bits, 1 = bad.
     """
@@ -83,7 +86,21 @@ class Episode:
     verdicts: int = 0
     flapping: bool = False
     hold_s: float = 0.0
-    samples: list[tuple[float, float]] = field(default_factory=list)
+    trail: array[float] = field(default_factory=lambda: array("d"))  # time, measure, time, measure, ...
+
+    @property
+    def samples(self) -> list[tuple[float, float]]:
+        """(time, measure) of the values kept: those around the onset and the newest."""
+        return list(zip(self.trail[::2], self.trail[1::2], strict=True))
+
+    @samples.setter
+    def samples(self, samples: list[tuple[float, float]]) -> None:
+        self.trail = array("d", [part for sample in samples for part in sample])
+
+    @property
+    def newest(self) -> float | None:
+        """The newest measure."""
+        return self.trail[-1] if self.trail else None
 
     def move(self, sight: Sight) -> None:
         """Follow the table. KeyError would be a defect: callers only offer what the phase allows."""
@@ -97,10 +114,10 @@ class Episode:
 
 def _note(episode: Episode, at: float, measure: float, *, bad: bool) -> None:
     episode.last_at = at
-    samples = episode.samples
-    samples.append((at, measure))
-    if len(samples) > KEPT_SAMPLES:
-        del samples[KEPT_SAMPLES // 2]  # the onset and the newest are what evidence needs
+    trail = episode.trail
+    trail.extend((at, measure))
+    if len(trail) > 2 * KEPT_SAMPLES:
+        del trail[KEPT_SAMPLES : KEPT_SAMPLES + 2]  # the onset and the newest are what evidence needs
     episode.verdicts = (episode.verdicts << 1 | bad) & _MASK
     turns = ((episode.verdicts ^ episode.verdicts >> 1) & (_MASK >> 1)).bit_count() / (STATES_OF_FLAPPING - 1)
     if turns > FLAPPING_ABOVE:
@@ -119,7 +136,7 @@ def advance(episode: Episode, rule: Rule, at: float, measure: float) -> Outcome:
     if demanded is None:
         return _good(episode, rule, at)
     if episode.phase is Phase.QUIET:
-        episode.samples = episode.samples[-2:]
+        episode.trail = episode.trail[-4:]
         episode.since = at
         episode.bad_count = 0
         episode.move(Sight.BAD)

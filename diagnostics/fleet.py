@@ -193,7 +193,7 @@ class Fleet:
             self._outages.wake(memory, received_at)
         elif not memory.received_at:
             memory.received_at = received_at
-            self._outages.wheel.watch(memory.device.device_id, self._outages.deadline(memory))
+            self._outages.look_at(memory, self._outages.deadline(memory))
         elif passed > 0:
             memory.received_at = received_at
             if passed >= 1.0:
@@ -314,9 +314,8 @@ class Fleet:
         site = memory.site
         if memory.silent_since:
             site.silent[device_id] = memory.silent_since
-            self._outages.look_later(memory, max(episode.last_at for episode in memory.active.values()))
-        elif memory.received_at:
-            self._outages.wheel.watch(device_id, self._outages.deadline(memory))
+        if memory.received_at:
+            self._outages.resume(memory)
         site.heard_at = max(site.heard_at, memory.received_at)
         note_trouble(memory, site)
 

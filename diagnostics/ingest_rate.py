@@ -7,6 +7,7 @@ from typing import Any
 
 BUCKET_S = 10.0
 KEPT_BUCKETS = 1080
+SPARE_BUCKETS = 120
 MEMORY_S = 86_400.0
 ENOUGH = 10.0
 LEARNING_S = 3600.0
@@ -44,7 +45,8 @@ class IngestRate:
         if self.bucket:
             self.past.append(self.count)
             self.past.extend([0] * min(passed - 1, KEPT_BUCKETS))
-            del self.past[:-KEPT_BUCKETS]
+            if len(self.past) > KEPT_BUCKETS + SPARE_BUCKETS:
+                del self.past[:-KEPT_BUCKETS]
             if self.count:
                 if learn and self.last_bucket:
                     quiet = (self.bucket - self.last_bucket - 1) * BUCKET_S

@@ -2,8 +2,9 @@
 it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from diagnostics import measures
 from diagnostics.changes import Evidence, Impact
@@ -12,7 +13,19 @@ from diagnostics.episodes import Episode, Outcome, Phase, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
 from diagnostics.peers import PeerGroups
-from diagnostics.rules import Baseline, Count, Forecast, Frozen, Level, Peer, Rule, Signature, Silence, StateIs
+from diagnostics.rules import (
+    Baseline,
+    Count,
+    Forecast,
+    Frozen,
+    Level,
+    Peer,
+    Rule,
+    Signature,
+    Silence,
+    StateIs,
+    severity_of,
+)
 
 EVIDENCE_SAMPLES = 64
 
@@ -26,22 +39,27 @@ class Finding:
     outcome: Outcome
 
 
+def _silence(_rule: Silence, _memory: Memory, _moment: Moment) -> float:
+    return 0.0  # here is a report; silence itself is judged by the passing of time
+
+
+MEASURES: dict[type[Rule], Callable[[Any, Memory, Moment], float | None]] = {
+    Level: measures.level,
+    Count: measures.count,
+    StateIs: measures.state_is,
+    Forecast: measures.forecast,
+    Frozen: measures.frozen,
+    Signature: measures.signature,
+    Silence: _silence,
+}
+
+
 def measure(rule: Rule, memory: Memory, moment: Moment, peers: PeerGroups) -> float | None:
     """The rule's number for this moment; None = no evidence."""
-    if isinstance(rule, Level):
-        return measures.level(rule, memory, moment)
-    if isinstance(rule, Count):
-        return measures.count(rule, memory, moment)
-    if isinstance(rule, StateIs):
-        return measures.state_is(rule, memory, moment)
-    if isinstance(rule, Forecast):
-        return measures.forecast(rule, memory, moment)
-    if isinstance(rule, Frozen):
-        return measures.frozen(rule, memory, moment)
-    if isinstance(rule, Signature):
-        return measures.signature(rule, memory, moment)
-    if isinstance(rule, Silence):
-        return 0.0  # here is a report; silence itself is judged by the passing of time
+    known = MEASURES.get(type(rule))
+    if known is not None:
+        return known(rule, memory, moment)
+    assert isinstance(rule, Peer | Baseline)
     value = moment.metrics.get(rule.metric) if moment.sampled else None
     if value is None:
         return None
@@ -83,8 +101,9 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
             number = measure(rule, memory, moment, peers)
         episode = memory.active.get(name)
         if episode is None:
-            if number is None and not (isinstance(rule, Level) and rule.average_s):
-                continue
+            windowed = isinstance(rule, Level) and rule.average_s > 0
+            if not windowed and (number is None or severity_of(number, rule.steps, rule.direction, None) is None):
+                continue  # nothing was wrong and nothing is
             episode = memory.active[name] = _begin(rule, memory, moment)
         if moment.at < memory.booted_at + rule.settle_s:
             continue
@@ -116,7 +135,7 @@ def _begin(rule: Rule, memory: Memory, moment: Moment) -> Episode:
     if isinstance(rule, Level) and rule.of == "value" and not rule.per and not rule.relative:
         before = memory.latest(rule.metric)
         if before is not None and before[0] < moment.at:
-            episode.samples.append(before)
+            episode.trail.extend(before)
             episode.good_before = before[0]
     return episode
 

@@ -4,7 +4,6 @@ Each function may keep what it needs in the memory; none of them knows severitie
 """
 
 from dataclasses import dataclass, field
-from statistics import median
 
 from diagnostics.forecast import fit, reach
 from diagnostics.memory import Memory, SignatureProgress
@@ -35,7 +34,7 @@ class Moment:
 
     def guarded(self, rule: Rule) -> bool:
         """Whether the rule's guards let this report be evidence."""
-        return all(guard.holds(self.metrics, self.states) for guard in rule.when)
+        return not rule.when or all(guard.holds(self.metrics, self.states) for guard in rule.when)
 
 
 def _windows(memory: Memory, name: str) -> list[tuple[float, float]]:
@@ -77,10 +76,7 @@ def usual_value(rule: Level, memory: Memory, *, newest: bool) -> float | None:
     day.
     """
     block, column = memory.plan.column[rule.name]
-    points = memory.blocks[block].points(column, rule.usual_days + (not newest))
-    if not newest:
-        points = [point for point in points if point[0] < -1]
-    return median(value for _, value in points) if len(points) >= 3 else None
+    return memory.blocks[block].usual(column, rule.usual_days, newest=newest)
 
 
 def _day(rule: Level, memory: Memory, moment: Moment) -> float | None:

@@ -86,6 +86,8 @@ class Memory:
     expected_boots: int = 0
     impossible: int = 0  # values dropped since registration
     states: dict[str, str] = field(default_factory=dict)
+    watch_at: float = 0.0  # when silence is looked at next, gateway time
+    later_at: float = 0.0  # when a silent device may become a worse case (0 = never)
     transient: int = 0  # how many of the states end when a report does not carry them
     recent: dict[Shape, Recent] = field(default_factory=dict)
     older: dict[str, tuple[float, float]] | None = None
@@ -135,12 +137,12 @@ class Memory:
 
 def remember(device: Device, plan: Plan, site: Site) -> Memory:
     """An empty memory of a device that reports for the first time."""
-    return Memory(device, plan, site, blocks=[Block(tracks) for tracks in plan.blocks])
+    return Memory(device, plan, site, blocks=[Block(*part) for part in zip(plan.blocks, plan.depths, strict=True)])
 
 
 _PLAIN = (
     "received_at", "effective_at", "gap_s", "booted_at", "firmware", "suspect", "silent_since", "expected_until",
-    "expected_boots", "impossible", "states", "transient", "older", "windows", "bases", "reaches", "stuck_at",
+    "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows", "bases", "reaches", "stuck_at",
 )  # fmt: skip
 
 
@@ -161,7 +163,7 @@ def dump(memory: Memory) -> bytes:
     kept["recent"] = [
         [shape.names, new.at, new.values.tobytes().hex(), new.due] for shape, new in memory.recent.items()
     ]
-    kept["active"] = {name: _export_slots(episode) for name, episode in memory.active.items()}
+    kept["active"] = {name: _export_episode(episode) for name, episode in memory.active.items()}
     kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
     kept["blocks"] = [block.export() for block in memory.blocks]
     kept["signs"] = {name: _export_slots(part) for name, part in (memory.signs or {}).items()}
@@ -221,10 +223,15 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     return memory
 
 
+def _export_episode(episode: Episode) -> list[Any]:
+    *plain, trail = _export_slots(episode)
+    return [*plain, trail.tolist()]
+
+
 def _episode(slots: list[Any]) -> Episode:
-    good_before, phase, severity, wanted, *plain, samples = slots
+    good_before, phase, severity, wanted, *plain, trail = slots
     episode = Episode(good_before, Phase(phase), _maybe(severity), _maybe(wanted), *plain)
-    episode.samples = [(at, value) for at, value in samples]
+    episode.trail = array("d", trail)
     return episode
 
 

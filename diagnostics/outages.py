@@ -83,7 +83,6 @@ class Outages:
         self._openings, self._peers = openings, peers
         self.restless: dict[str, None] = {}  # sites where time alone may change something
         self._later = Wheel(now)  # silent devices that may become a worse case
-        self._later_at: dict[str, float] = {}
         self.touched: Callable[[str], None] = lambda _: None
 
     def deadline(self, memory: Memory) -> float:
@@ -92,6 +91,18 @@ class Outages:
         if memory.states.get("maintenance") == "on":
             patience += MAINTENANCE_S
         return max(max(memory.received_at, self.watch.grace_from) + patience, memory.expected_until)
+
+    def look_at(self, memory: Memory, at: float) -> None:
+        """Judge a device's silence at a time, not before."""
+        memory.watch_at = at
+        self.wheel.watch(memory.device.device_id, at)
+
+    def resume(self, memory: Memory) -> None:
+        """Put a device where its memory says that it waits."""
+        if not memory.silent_since:
+            self.wheel.watch(memory.device.device_id, memory.watch_at)
+        elif memory.later_at:
+            self._later.watch(memory.device.device_id, memory.later_at)
 
     def tick(self, now: float) -> list[Change]:
         """Let time pass."""
@@ -110,14 +121,14 @@ class Outages:
             if memory.silent_since:
                 continue  # wake() watches it again
             if at > now or watch.blind_since:
-                self.wheel.watch(memory.device.device_id, max(at, now + 1.0))
+                self.look_at(memory, max(at, now + 1.0))
             else:
                 silent.append(memory)
         first = min((memory.received_at + OVERDUE * memory.gap_s for memory in silent), default=now)
         if silent and (blind := self._blind(first, now)) is not None:
             changes.append(blind)
             for memory in silent:
-                self.wheel.watch(memory.device.device_id, now + SEEN_AGAIN_S)
+                self.look_at(memory, now + SEEN_AGAIN_S)
             return changes
         for memory in silent:
             self._fall_silent(memory, now, changes)
@@ -204,10 +215,8 @@ class Outages:
         """When the next worse step of a silence rule comes, it is looked at again."""
         start, patience = self._silent_from(memory), self._patience(memory)
         steps = [step.limit for name in memory.plan.silences for step in memory.plan.rules[name].steps]
-        later = [at for limit in steps if (at := start + limit * patience) > now]
-        if later:
-            self._later_at[memory.device.device_id] = min(later)
-            self._later.watch(memory.device.device_id, min(later))
+        memory.later_at = min((at for limit in steps if (at := start + limit * patience) > now), default=0.0)
+        self.resume(memory)
 
     def _fall_silent(self, memory: Memory, now: float, changes: list[Change]) -> None:
         device_id = memory.device.device_id
@@ -223,9 +232,8 @@ class Outages:
 
     def _still_silent(self, device_id: str, now: float, changes: list[Change]) -> None:
         memory = self._memories.get(device_id)
-        if memory is None or self._later_at.get(device_id, now + 1.0) > now:
+        if memory is None or not 0.0 < memory.later_at <= now:
             return  # it woke since, or is gone
-        del self._later_at[device_id]
         self.touched(device_id)
         site = self._sites[memory.device.site_id]
         changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
@@ -238,7 +246,7 @@ class Outages:
         site = self._sites[memory.device.site_id]
         memory.silent_since = 0.0
         self.gone(memory, site)
-        self.wheel.watch(device_id, self.deadline(memory))
+        self.look_at(memory, self.deadline(memory))
         for child_id in sorted(site.silent):
             child = self._memories[child_id]
             if child_id in site.held or child_id in site.proving:
@@ -256,7 +264,7 @@ class Outages:
         site.suspects.pop(device_id, None)
         site.held.pop(device_id, None)
         site.proving.pop(device_id, None)
-        self._later_at.pop(device_id, None)
+        memory.later_at = 0.0
 
     @staticmethod
     def _must_prove(site: Site, memory: Memory, now: float, parent: str) -> None:

@@ -28,6 +28,7 @@ class PeerGroups:
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
+        self._names: dict[str, str] = {}  # one string a group, whoever refers to it
 
     def share(self, rule: Peer, memory: Memory, value: float) -> None:
         """A device's newest value. It joins while there is room."""
@@ -37,12 +38,15 @@ class PeerGroups:
             if mine.group == group and mine.value == value:
                 return
             self._take(mine)
-        values = self._values.setdefault(group, [])
+        values = self._values.get(group)
+        if values is None:
+            values = self._values[group] = []
+            self._names[group] = group
         if len(values) < MEMBERS:
             insort(values, value)
             if memory.peers is None:
                 memory.peers = {}
-            memory.peers[rule.name] = Peering(group, value)
+            memory.peers[rule.name] = Peering(self._names[group], value)
         elif memory.peers is not None:
             memory.peers.pop(rule.name, None)
 
@@ -51,6 +55,7 @@ class PeerGroups:
         del values[bisect_left(values, mine.value)]
         if not values:
             del self._values[mine.group]
+            del self._names[mine.group]
 
     def leave(self, memory: Memory) -> None:
         """A device fell silent or is gone: its values no longer speak for today."""
@@ -61,6 +66,7 @@ class PeerGroups:
     def rejoin(self, memory: Memory) -> None:
         """A memory came back from disk: its values belong to their groups again."""
         for mine in (memory.peers or {}).values():
+            mine.group = self._names.setdefault(mine.group, mine.group)
             insort(self._values.setdefault(mine.group, []), mine.value)
 
     def measure(self, rule: Peer, memory: Memory, value: float) -> float | None:
@@ -70,7 +76,7 @@ class PeerGroups:
         others = len(values) - (mine is not None)
         if others < rule.min_peers:
             return None
-        middle = median(values)
+        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
         excess = value - middle
         if rule.scale == "unit":
             return excess

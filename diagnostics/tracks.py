@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from diagnostics.rule_parts import Guard
@@ -35,16 +36,20 @@ class Track:
 
 
 class Block:
-    """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are complete cycles."""
+    """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are the last complete ones
+    (`depth`: how many anybody looks back on).
+    """
 
-    __slots__ = ("counts", "cycle", "filling", "rows", "tracks")
+    __slots__ = ("_usual", "counts", "cycle", "depth", "filling", "rows", "tracks")
 
-    def __init__(self, tracks: tuple[Track, ...]) -> None:
+    def __init__(self, tracks: tuple[Track, ...], depth: int = DEPTH) -> None:
         self.tracks = tracks
+        self.depth = depth
         self.cycle = -1
         self.filling = array("d", bytes(8 * len(tracks)))
         self.counts = array("H", bytes(2 * len(tracks)))
         self.rows = array("f")
+        self._usual: dict[tuple[int, int, bool], float | None] | None = None
 
     def roll(self, at: float) -> bool:
         """Close the cycle if `at` lies past it. True if a row was completed. Time that went back changes nothing."""
@@ -54,10 +59,11 @@ class Block:
         first = self.cycle < 0
         if not first:
             self._close()
+            self._usual = None
             width = len(self.tracks)
-            for _ in range(min(cycle - self.cycle - 1, DEPTH)):
+            for _ in range(min(cycle - self.cycle - 1, self.depth)):
                 self.rows.extend([NAN] * width)
-            del self.rows[: max(0, len(self.rows) - DEPTH * width)]
+            del self.rows[: max(0, len(self.rows) - self.depth * width)]
         self.cycle = cycle
         return not first
 
@@ -93,6 +99,7 @@ class Block:
 
     def clear(self, column: int) -> None:
         """Forget the complete cycles of one track."""
+        self._usual = None
         width = len(self.tracks)
         for position in range(column, len(self.rows) - len(self.rows) % width, width):
             self.rows[position] = NAN
@@ -116,6 +123,16 @@ class Block:
             if value == value:  # noqa: PLR0124 - not a number means no sample
                 found.append(((row - whole + 0.5) * days, value))
         return found
+
+    def usual(self, column: int, days: int, *, newest: bool) -> float | None:
+        """The median of the last complete days, with or without the newest; None before three are known."""
+        if self._usual is None:
+            self._usual = {}
+        key = (column, days, newest)
+        if key not in self._usual:
+            values = [value for day, value in self.points(column, days + (not newest)) if newest or day < -1]
+            self._usual[key] = median(values) if len(values) >= 3 else None
+        return self._usual[key]
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""

@@ -83,7 +83,7 @@ def view_of(memory: Memory) -> DeviceView:
                 episode.severity,
                 episode.since,
                 episode.fired_at,
-                episode.samples[-1][1] if episode.samples else None,
+                episode.newest,
                 episode.flapping,
                 bool(memory.silent_since) or memory.effective_at - episode.last_at > stale_after,
                 fault.held if fault is not None and name in fault.rules else "",
