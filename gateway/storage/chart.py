@@ -31,7 +31,7 @@ class Chart:
         highest: Sequence[float],
         sums: Sequence[float],
     ) -> None:
-        """Buckets at rising starts (milliseconds): each goes whole into the column in which it starts."""
+        """Buckets at starts that never fall (milliseconds): each goes whole into the column in which it starts."""
         for column, start, end in self._spans(starts):
             low, high = min(lowest[start:end]), max(highest[start:end])
             self._add(column, sum(counts[start:end]), low, high, sum(sums[start:end]))

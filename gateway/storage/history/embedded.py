@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.clock import Clock, SystemClock, every
 from gateway.ports.history import Column, HistoryAway, Latest, Sample, chart_grid, to_ms
@@ -49,10 +49,6 @@ class EmbeddedHistory:
     async def bytes_used(self) -> int:
         """The file's pages in use, in bytes."""
         return await self._run(self._store.file.used_bytes)
-
-    async def run_query(self, statement: str) -> list[tuple[Any, ...]]:
-        """A question about the file itself, for the bench and the doctor."""
-        return await self._run(lambda: self._store.file.rows(statement))
 
     async def append(self, position: int, samples: Sequence[Sample]) -> None:
         """Keep these samples durably."""

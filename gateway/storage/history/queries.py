@@ -9,7 +9,7 @@ from gateway.ports.history import ROLLUPS_MS, Column, Grid, Latest
 from gateway.storage.chart import Chart
 from gateway.storage.history.block import Block
 from gateway.storage.history.file import RAW
-from gateway.storage.history.rollup import decode_rollup
+from gateway.storage.history.rollup import Buckets, decode_rollup
 from gateway.storage.history.rows import Row, numbers
 from gateway.storage.history.store import Store
 from gateway.storage.history.tail import column_of
@@ -22,6 +22,7 @@ UNION ALL
 SELECT tier, first_ms, last_ms, data FROM block AS coarse WHERE :tier = 0 AND device = :device AND tier = :finest
    AND first_ms < :end AND last_ms >= :start AND NOT EXISTS (SELECT 1 FROM block WHERE device = :device AND tier = 0
    AND first_ms = coarse.first_ms)
+ORDER BY first_ms
 """
 
 
@@ -31,6 +32,7 @@ def series(store: Store, device: str, metric: str, grid: Grid) -> list[Column]:
     tier = grid.resolution_ms if grid.resolution_ms in ROLLUPS_MS else RAW
     fresh = column_of(store.fresh(device), metric)
     waiting = sorted(fresh)
+    gathered = Buckets([], [], [], [], [])
     spans = {"device": device, "tier": tier, "start": grid.start_ms, "end": grid.end_ms, "finest": ROLLUPS_MS[0]}
     for kind, first_ms, last_ms, data in store.file.rows_named(_BLOCKS, spans):
         late = {
@@ -47,7 +49,8 @@ def series(store: Store, device: str, metric: str, grid: Grid) -> list[Column]:
                     del fresh[at_ms]
             chart.add_samples(times, values)
         elif (buckets := decode_rollup(data, metric)) is not None:
-            chart.add_buckets(buckets.starts, buckets.counts, buckets.lowest, buckets.highest, buckets.sums)
+            gathered.extend(buckets)
+    chart.add_buckets(gathered.starts, gathered.counts, gathered.lowest, gathered.highest, gathered.sums)
     rest = sorted(fresh)
     chart.add_samples(rest, [fresh[at_ms] for at_ms in rest])
     return chart.columns()

@@ -9,6 +9,7 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, compress, groupby, pairwise
 from operator import sub
 from struct import Struct
@@ -32,13 +33,21 @@ from gateway.storage.history.columns import (
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """One metric in buckets: starts (milliseconds, strictly rising), and what happened in each."""
+    """One metric in buckets: starts (milliseconds, rising), and what happened in each."""
 
-    starts: Sequence[int]
-    counts: Sequence[int]
-    lowest: Sequence[float]
-    highest: Sequence[float]
-    sums: Sequence[float]
+    starts: list[int]
+    counts: list[int]
+    lowest: list[float]
+    highest: list[float]
+    sums: list[float]
+
+    def extend(self, later: "Buckets") -> None:
+        """Put buckets of a later block behind these; the first may be part of the same bucket as the last here."""
+        self.starts.extend(later.starts)
+        self.counts.extend(later.counts)
+        self.lowest.extend(later.lowest)
+        self.highest.extend(later.highest)
+        self.sums.extend(later.sums)
 
 
 def bounds(times: Sequence[int], width_ms: int) -> tuple[list[int], list[int]]:
@@ -161,12 +170,18 @@ def _pack_metric(metric: _Metric) -> tuple[tuple[int, int, int, int], bytes]:
     return (_DOUBLE, 0, 8, 0), to_planes(doubles.tobytes(), 8)
 
 
+@lru_cache(maxsize=256)
+def _names(text: bytes) -> dict[str, None]:
+    """The metrics in their order: the same ones in block after block of a device."""
+    return dict.fromkeys(json.loads(text))
+
+
 def decode_rollup(data: bytes, metric: str) -> Buckets | None:
     """One metric's buckets, or None if the block had none of it. CorruptError if the bytes are not a rollup."""
     version, metrics, count, length = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise CorruptError(f"a rollup of version {version}; this program reads {_VERSION}")
-    names = json.loads(data[_HEAD.size : _HEAD.size + length])
+    names = _names(data[_HEAD.size : _HEAD.size + length])
     if metric not in names:
         return None
     place = _HEAD.size + length
@@ -197,8 +212,7 @@ def _decode_metric(
     size = len(starts)
     if kind == _CONSTANT:
         (constant,) = memoryview(first.to_bytes(8, "little", signed=True)).cast("d")
-        same = [constant] * size
-        return Buckets(starts, counts, same, same, [constant * count for count in counts])
+        return Buckets(starts, counts, [constant] * size, [constant] * size, [constant * count for count in counts])
     if kind == _DECIMAL:
         numbers, scale = unpack_integers(width, body).tolist(), POWERS[power]
         lows = list(accumulate(numbers[: size - 1], initial=first))
@@ -210,5 +224,5 @@ def _decode_metric(
             [(low + rise) / scale for low, rise in zip(lows, rises, strict=True)],
             [(rest + low * count) / scale for rest, low, count in zip(rests, lows, counts, strict=True)],
         )
-    doubles = memoryview(from_planes(body, 8)).cast("d").tolist()
+    doubles = array("d", from_planes(body, 8)).tolist()
     return Buckets(starts, counts, doubles[:size], doubles[size : 2 * size], doubles[2 * size :])
