@@ -21,6 +21,20 @@ for (const name of ["htmx:sse:error", "htmx:sse:close"]) {
   });
 }
 
+// The counts beside the views, on pages that do not list tickets themselves.
+async function counts() {
+  const answer = await fetch("/staff/queue/counts");
+  if (!answer.ok || answer.redirected) return;
+  for (const [view, count] of Object.entries(await answer.json())) {
+    for (const cell of document.querySelectorAll(`[data-count="${view}"]`)) cell.textContent = count;
+  }
+}
+
+if (document.querySelector("[data-ask]")) {
+  document.addEventListener("tickets", counts);
+  counts();
+}
+
 // An open ticket that somebody else edits says so; it never changes under the reader's hands.
 const open = document.querySelector("article[data-version]");
 const stale = document.getElementById("stale");

@@ -1,4 +1,4 @@
-"""Signing in and out. The same answer, as late, for an unknown name and for a wrong password."""
+"""Signing in and out, and the other pages for everybody. An unknown name is answered as late as a wrong password."""
 
 from aiohttp import web
 from aiohttp_session import get_session, new_session
@@ -7,8 +7,9 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from gateway.ports.registry import User
+from gateway.web.apikit import TITLES
 from gateway.web.language import _
-from gateway.web.pages import render
+from gateway.web.pages import problem_advice, problem_title, render
 from gateway.web.parts import PARTS
 from gateway.web.passwords import PasswordCheck
 from gateway.web.routes import Access, add
@@ -84,6 +85,16 @@ async def login(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(after or ("/home" if user.customer_id else "/staff/queue"))
 
 
+async def about_problem(request: web.Request) -> web.StreamResponse:
+    """What the `type` of a problem detail means, in the reader's language (RFC 9457 asks for such a page)."""
+    number = request.match_info["status"]
+    status = int(number) if number.isascii() and number.isdecimal() and len(number) == 3 else 0
+    if status not in TITLES:
+        raise web.HTTPNotFound
+    context = {"status": status, "title": problem_title(status), "detail": "", "advice": problem_advice(status)}
+    return render(request, "problem.html", context)
+
+
 async def logout(request: web.Request) -> web.StreamResponse:
     """Sign out: the session's row is deleted, so a copied cookie is worth nothing."""
     (await get_session(request)).invalidate()
@@ -96,4 +107,5 @@ def add_routes(app: web.Application) -> None:
     add(app, Access.PUBLIC, "GET", "/", front)
     add(app, Access.PUBLIC, "GET", "/login", login_page)
     add(app, Access.PUBLIC, "POST", "/login", login)
+    add(app, Access.PUBLIC, "GET", "/problems/{status}", about_problem)
     add(app, Access.SIGNED_IN, "POST", "/logout", logout)

@@ -69,6 +69,7 @@ def back(request: web.Request, address: str) -> web.HTTPSeeOther:
 def problem_title(status: int) -> str:
     """What happened, in the reader's words."""
     titles = {
+        400: _("The request is malformed"),
         401: _("Please sign in"),
         403: _("This was refused"),
         404: _("This page does not exist"),

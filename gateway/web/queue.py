@@ -115,7 +115,14 @@ async def rows(request: web.Request) -> web.StreamResponse:
     return render(request, "staff/rows.html", {"list": await listing(request)})
 
 
+async def counts(request: web.Request) -> web.StreamResponse:
+    """How many tickets each view has, for pages that list none."""
+    page = await request.app[PARTS].tickets.page(View.UNRESOLVED, viewer_of(request).user, limit=1)
+    return web.json_response({view.value: count for view, count in page.counts.items()})
+
+
 def add_routes(app: web.Application) -> None:
     """The queue's routes."""
     add(app, Access.STAFF, "GET", "/staff/queue", queue)
     add(app, Access.STAFF, "GET", "/staff/queue/rows", rows)
+    add(app, Access.STAFF, "GET", "/staff/queue/counts", counts)

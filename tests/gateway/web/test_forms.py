@@ -216,3 +216,50 @@ async def test_the_device_page_tells_how_its_update_goes(person, world: World) -
     assert "2.5.0: ready" in text
     assert "window closed" in text
     assert "01:05 WIB tomorrow" in text
+
+
+STAFF_PAGES = {
+    "/staff/devices": "kemang-cam-01",
+    "/staff/devices?q=pool": "senggigi-cam-02",
+    "/staff/devices?q=nothing-like-it": "",
+    "/staff/devices/kemang-nvr": "kemang-router",
+    "/staff/devices/kemang-cam-01?metric=sd_life_used_pct&range=7d": "SG-1001",
+    "/staff/devices/senggigi-cam-07": "senggigi-nvr",
+    "/staff/devices/kemang-cam-04/now": "2.4.1",
+    "/staff/customers/hotel-senggigi": "SG-1005",
+    "/staff/rejects": "21504 bytes",
+    "/staff/settings": "<kbd>j / k</kbd>",
+    "/staff/rollouts": "2.5.0",
+    "/staff/rollouts/r-250/now": "canary",
+    "/staff/tickets/SG-1004/peek?view=inbox": "Gudang Bekasi",
+    "/staff/queue/counts": "unresolved",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+async def test_every_page_of_staff_opens_in_both_languages(person, language) -> None:
+    dewi = await person("dewi")
+    await dewi.get(f"/staff/queue?lang={language}")
+    for path, shows in STAFF_PAGES.items():
+        text = await dewi.page(path)
+        assert shows in text, path
+        if "<html" in text:
+            assert f'<html lang="{language}">' in text
+    for path in ("/staff/devices/nobody", "/staff/customers/nobody", "/staff/tickets/SG-9", "/staff/rollouts/r-0"):
+        assert (await dewi.get(path)).status == 404, path
+
+
+async def test_switched_off_shortcuts_stay_off(person) -> None:
+    sari = await person("sari")
+    assert "data-keys" in await sari.page("/staff/queue")
+    assert (await sari.send("/staff/settings", "/staff/settings", keys="off")).status == 303
+    assert "data-keys" not in await sari.page("/staff/queue")
+    assert (await sari.send("/staff/settings", "/staff/settings", keys="on")).status == 303
+    assert "data-keys" in await sari.page("/staff/queue")
+
+
+async def test_our_own_blindness_is_said_on_both_sides(person, world: World) -> None:
+    world.live.blind = NOW - 600
+    sari, budi = await person("sari"), await person("budi")
+    assert "We hear nothing from any device since" in await sari.page("/staff/devices/kemang-cam-04")
+    assert "Informasi kami belum cukup" in await budi.page("/home/devices/kemang-cam-04")

@@ -202,3 +202,19 @@ async def test_pages_are_compressed_only_for_who_understands_it(program) -> None
     packed = await program.get("/login", headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert packed.headers["Vary"] == "Accept-Encoding"
+
+
+async def test_every_problem_type_has_a_page_in_both_languages(program) -> None:
+    from gateway.web.apikit import TITLES
+
+    for status in TITLES:
+        said = {}
+        for language in ("en", "id"):
+            headers = {"Accept-Language": language, "Accept-Encoding": "identity"}
+            answer = await program.get(f"/problems/{status}", headers=headers)
+            assert answer.status == 200, status
+            said[language] = await answer.text()
+            assert f'lang="{language}"' in said[language]
+        assert said["en"] != said["id"], status
+    for unknown in ("999", "abc", "٤٠٤"):
+        assert (await program.get(f"/problems/{unknown}")).status == 404

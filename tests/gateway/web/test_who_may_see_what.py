@@ -11,6 +11,7 @@ BUDIS = {
     "{customer_id}": "toko-budi",
     "{rollout_id}": "r-250",
     "{step}": "note",
+    "{status}": "404",
 }
 STREAMS = {"/staff/events"}
 

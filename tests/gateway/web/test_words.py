@@ -153,6 +153,20 @@ def test_an_advisory_says_when_the_warranty_ended_and_promises_nothing() -> None
     assert "You hear from us" not in said.next
 
 
+def test_a_device_without_any_warranty_and_a_report_of_the_customers_own_have_their_words() -> None:
+    bare = Judged(
+        replace(CAMERA, warranty_until=""), Standing.ADVISORY, None, replace(TICKET, advisory=True), since=NOW
+    )
+    said = wording.say(bare, HISTORY, {}, KNOW, NOW, WIB)
+    assert said.next.startswith("There is no warranty or service for this device")
+    reported = replace(TICKET, fault_class="REPORTED")
+    assert lines(Standing.US, reported).saw == "You told us about a problem at 12:05 WIB today."
+    assert repair.path(reported, HISTORY, {})[0].title == "You told us"
+    speak("id")
+    assert times.span(7200) == "2 jam"
+    assert times.ago(NOW - 120, NOW) == "2 menit yang lalu"
+
+
 def test_a_question_to_the_customer_is_shown_in_its_own_words() -> None:
     asking = replace(TICKET, state=State.PENDING, waiting_for=WaitingFor.CUSTOMER)
     asked = [*HISTORY, HistoryEntry(NOW, Entry.REPLY, "sari", "reply", "May we restart it tonight?")]
