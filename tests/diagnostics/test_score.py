@@ -1,0 +1,160 @@
+"""How early, how honest: the judge of tickets against what really happened, and the bounds of what it counts."""
+
+import json
+import math
+
+import pytest
+
+from diagnostics.backtest import Stored, Verdict, backtest, compare, tickets
+from diagnostics.changes import Impact, Scope
+from diagnostics.intervals import poisson, quantile, wilson
+from diagnostics.score import Fault, Raised, judge, report
+from tests.diagnostics.fleets import CATALOGUE, HOT, T0, camera, rules
+
+H, D = 3600.0, 86_400.0
+SITES = {f"s{site}-{number}": f"s{site}" for site in range(4) for number in range(5)}
+PERIOD = (T0, T0 + 90 * D)
+
+
+def fault(device: str = "s0-1", name: str = "F07", onset: float = 10 * D, lead: float = 5 * D, **more) -> Fault:
+    start = T0 + onset
+    return Fault(device, name, start, start + lead, start + lead + 2 * D, SITES[device], **more)
+
+
+def ticket(device: str = "s0-1", name: str = "F07", at: float = 12 * D, scope: Scope = Scope.DEVICE, **more) -> Raised:
+    return Raised(scope, device, name, T0 + at, "rule@1", **more)
+
+
+def board(tickets: list[Raised], faults: list[Fault]):
+    return judge(tickets, faults, SITES, PERIOD)
+
+
+def test_a_ticket_before_the_customer_notices_is_early_by_its_lead():
+    score = board([ticket(at=12 * D)], [fault()])
+    part = score.classes["F07"]
+    assert (part.early, part.late, part.leads, part.delays) == (1, 0, [72.0], [48.0])
+    assert score.coverage() == (1, 1)
+    assert score.coverage(margin_h=73) == (0, 1)
+    assert not score.false_healthy
+
+
+def test_a_ticket_after_that_is_late_and_none_is_missed():
+    score = board([ticket(at=16 * D)], [fault(), fault("s1-1")])
+    part = score.classes["F07"]
+    assert (part.early, part.late, len(part.missed), len(part.tardy)) == (0, 1, 1, 1)
+
+
+def test_a_ticket_before_the_onset_is_false_not_clever():
+    score = board([ticket(at=9 * D)], [fault()])
+    assert len(score.false_elsewhere) == 1
+    assert score.classes["F07"].false
+
+
+def test_a_second_ticket_of_the_same_key_is_a_duplicate():
+    score = board([ticket(at=12 * D), ticket(at=13 * D)], [fault()])
+    assert score.classes["F07"].duplicates == 1
+
+
+def test_other_classes_on_an_ill_device_are_consequences_and_on_a_healthy_one_false():
+    score = board([ticket(name="F24"), ticket("s3-3", "F24")], [fault()])
+    assert (score.consequences, len(score.false_healthy), len(score.false_elsewhere)) == (1, 1, 0)
+    assert score.classes["F24"].shape == "none"
+
+
+def test_a_fault_after_the_end_is_not_judged():
+    assert board([], [fault(onset=95 * D)]).classes["F07"].injected == 0
+
+
+def test_one_outage_is_judged_by_its_one_ticket():
+    outage = Fault(
+        "s1-0", "F39", T0 + D, T0 + D, T0 + 2 * D, "s1", "site", "step", tuple(d for d in SITES if d[:2] == "s1")
+    )
+    site = ticket("s1", "F39", D + 120, Scope.SITE)
+    score = board(
+        [site, ticket("s1-2", "OFFLINE", D + 300), ticket("s2-2", "OFFLINE", D + 300)], [outage, fault("s1-3", onset=D)]
+    )
+    assert score.per_outage == [2]
+    assert (score.consequences, len(score.false_healthy)) == (1, 1)
+    assert score.classes["F39"].delays == [pytest.approx(120 / H)]
+
+
+def test_a_site_verdict_over_a_faulty_switch_is_a_consequence():
+    switch = fault("s2-0", "F38", scope="switch", affected=("s2-0", "s2-1"))
+    score = board([ticket("s2-1", "F38"), ticket("s2", "F39", scope=Scope.SITE)], [switch])
+    assert (score.classes["F38"].early, score.consequences) == (1, 1)
+
+
+def test_tickets_during_our_own_outage_are_counted_apart():
+    own = Fault("gateway", "F40", T0 + D, T0 + D, T0 + D + H, "", "gateway", "step")
+    score = board([ticket("gateway", "F40", D + 60, Scope.GATEWAY), ticket("s2-2", "OFFLINE", D + 300)], [own])
+    assert (score.own_outages, len(score.during_own), score.classes["F40"].late) == (1, 1, 1)
+
+
+def test_forecasts_are_judged_by_their_interval():
+    good = Impact(T0 + 14 * D, T0 + 15 * D, T0 + 16 * D)
+    score = board([ticket(impact=good), ticket("s1-1", impact=Impact(T0, T0, T0))], [fault(), fault("s1-1")])
+    part = score.classes["F07"]
+    assert (part.with_interval, part.in_interval) == (2, 1)
+
+
+def test_a_flood_is_more_than_ten_openings_in_ten_minutes():
+    score = board([ticket("s3-3", "F24", 12 * D) for _ in range(11)] + [ticket("s3-3", "F24", 20 * D)], [fault()])
+    assert score.flood_share == 0.5
+
+
+def test_the_board_is_plain_json_even_of_nothing():
+    empty = report(judge([], [], {}, PERIOD))
+    full = report(board([ticket(), ticket("s3-3")], [fault()]))
+    assert json.loads(json.dumps(full))["coverage"] == {"share": 1.0, "low": 0.2065, "high": 1.0, "of": 1}
+    assert empty["coverage"]["share"] is None
+    assert empty["false_per_100_device_months"]["rate"] is None
+    assert full["classes"]["F07"]["before_visible"] == 1
+
+
+def test_bounds_agree_with_tables():
+    assert wilson(8, 10) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert poisson(10, 1) == (pytest.approx(4.795, abs=1e-3), pytest.approx(18.390, abs=1e-3))
+    assert poisson(0, 2) == (0.0, pytest.approx(3.689 / 2, abs=1e-3))
+    assert poisson(3, 0) == (0.0, math.inf)
+    assert quantile([], 0.5) is None
+    assert quantile([1.0, 2.0, 4.0], 0.5) == 2.0
+    assert quantile([1.0, 2.0], 0.25) == 1.25
+
+
+# --- backtest ---------------------------------------------------------------------------------------------------------
+def history(*spells: tuple[str, float, float, float]) -> list[Stored]:
+    """Hours of 50 degrees, with spells (device, from hour, to hour, value)."""
+    rows = []
+    for hour in range(400):
+        for device in ("cam0", "cam1"):
+            hot = [value for name, start, end, value in spells if name == device and start <= hour < end]
+            rows.append(Stored(device, T0 + hour * H, {"soc_temp_c": hot[0] if hot else 50.0}, {}))
+    return rows
+
+
+DEVICES = [camera("cam0"), camera("cam1")]
+STRICT = HOT.replace("limit = 80, clear = 75", "limit = 70, clear = 60")
+
+
+def test_other_rules_on_the_same_history_give_the_difference_of_tickets():
+    past = history(("cam0", 10, 12, 72), ("cam0", 12, 20, 85), ("cam1", 50, 60, 72), ("cam1", 300, 310, 85))
+    differences = backtest(rules(HOT), rules(STRICT), CATALOGUE, DEVICES, past)
+    assert [(one.verdict, one.shift_s) for one in differences] == [
+        (Verdict.EARLIER, -2 * H),
+        (Verdict.SAME, 0.0),
+        (Verdict.NEW, 0.0),
+    ]
+    back = backtest(rules(STRICT), rules(HOT), CATALOGUE, DEVICES, past)
+    assert [one.verdict for one in back] == [Verdict.LATER, Verdict.LOST, Verdict.SAME]
+
+
+def test_tickets_of_history_know_when_they_ended():
+    past = history(("cam0", 10, 20, 85), ("cam1", 390, 400, 85))
+    first, second = tickets(rules(HOT + HOT.replace('"hot"', '"again"')), CATALOGUE, DEVICES, past)
+    assert (first.opened_at, first.recovered_at) == (T0 + 10 * H, T0 + 20 * H)
+    assert (second.device_id, second.recovered_at) == ("cam1", None)
+
+
+def test_nothing_compared_with_nothing_is_no_difference():
+    assert compare([], []) == []
