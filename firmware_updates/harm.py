@@ -36,7 +36,7 @@ from firmware_updates.rollout import Rollout, RolloutState
 from firmware_updates.service import UpdateService
 from firmware_updates.signing import KeyRole, encode_signature, generate_key, key_set, public_raw, sign
 from firmware_updates.thresholds import deal, groups, rate
-from firmware_updates.window import next_span
+from firmware_updates.window import Window, next_span
 from firmware_updates.window_text import parse_windows
 from firmware_updates.work import Work
 
@@ -145,10 +145,12 @@ class Run:
 class _Sim:
     device_id: str
     bad: bool
+    windows: tuple[Window, ...]
     boot: int = 1
     seq: int = 0
     attempt: str = ""
     reported_at: float = 0.0
+    staged: bool = False
     harmed: bool = False
 
 
@@ -214,7 +216,7 @@ class Fleet:
     def _add(self, index: int, *, bad: bool) -> None:
         device_id = f"cam-{index:05}"
         zone = ZONES[index // SITE % len(ZONES)]
-        self._sims[device_id] = sim = _Sim(device_id, bad)
+        self._sims[device_id] = sim = _Sim(device_id, bad, parse_windows(zone, ""))
         self.service.register(
             self.store,
             UpdateDevice(
@@ -223,7 +225,7 @@ class Fleet:
                 hw_id="cam-a",
                 site_id=f"site-{index // SITE}",
                 group="",
-                windows=parse_windows(zone, ""),
+                windows=sim.windows,
                 entitlement=Entitlement(zone),
                 online_chance=ONLINE,
             ),
@@ -233,7 +235,12 @@ class Fleet:
     # --- devices --------------------------------------------------------------------------------------------------
     def _act(self, sim: _Sim, what: str) -> None:
         match what:
+            case "fetch":
+                seq = self._seq(sim)
+                nonce = f"{sim.device_id}-{sim.boot}-{seq}"
+                self._say(sim, Request(sim.boot, seq, sim.attempt, Want.URL, nonce))
             case "stage":
+                sim.staged = True
                 self._say(sim, Status(sim.boot, self._seq(sim), sim.attempt, Phase.STAGED))
                 self._at(self._next_ask(sim), sim, "ask")
             case "ask":
@@ -242,7 +249,7 @@ class Fleet:
                 self._come_back(sim)
             case "confirm":
                 self._report(sim, _NEW, confirmed=True)
-            case "seen":
+            case _:
                 self.service.seen(self.store, sim.device_id, self._now)
 
     def _ask(self, sim: _Sim) -> None:
@@ -268,15 +275,20 @@ class Fleet:
         sim = self._sims[message.device_id]
         if message.channel is Channel.DESIRED and message.payload:
             sim.attempt = message.attempt_id
-            self._at(self._now + self._chance.uniform(60, 1800), sim, "stage")
+            sim.staged = False
+            self._at(self._now + self._chance.uniform(10, 600), sim, "fetch")
             return
         if message.channel not in (Channel.GRANT, Channel.RESPONSE):
             return
         found = parse_message(message.channel, message.payload)
-        if isinstance(found, Response) and found.verdict is Verdict.WAIT:
-            at = self._now + found.retry_after_s + self._chance.uniform(0, 120)
-            self._at(max(at, self._next_ask(sim, at)), sim, "ask")
-        elif isinstance(found, GrantMessage):
+        if isinstance(found, Response):
+            at = self._now + found.retry_after_s + self._chance.uniform(10, 120)
+            if found.verdict is Verdict.URL:
+                self._at(at, sim, "stage")
+            elif found.verdict is Verdict.WAIT:
+                self._at(max(at, self._next_ask(sim, at)) if sim.staged else at, sim, "ask" if sim.staged else "fetch")
+        else:
+            assert isinstance(found, GrantMessage)
             grant_id = parse_terms(found.grant.encode()).grant_id
             self._say(sim, Status(sim.boot, self._seq(sim), sim.attempt, Phase.INSTALLING, grant_id))
             sim.harmed = sim.bad
@@ -285,13 +297,13 @@ class Fleet:
 
     def _next_ask(self, sim: _Sim, earliest: float | None = None) -> float:
         """The first moment from `earliest` on at which it is online in its window."""
-        device = self.store.device(sim.device_id)
         at = self._now if earliest is None else earliest
-        while device is not None and (span := next_span(device.windows, at)) is not None:
+        while True:
+            span = next_span(sim.windows, at)
+            assert span is not None  # every night has a window
             if at > span[0] or self._chance.random() < ONLINE:
                 return max(at, span[0] + self._chance.uniform(1, 600))
             at = float(span[1])
-        return at
 
     # --- the wire -------------------------------------------------------------------------------------------------
     def _report(self, sim: _Sim, running: Component, *, confirmed: bool) -> None:

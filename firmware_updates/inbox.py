@@ -74,7 +74,7 @@ def hear(work: Work, director: Director, device_id: str, channel: str, payload: 
         case Progress(attempt=attempt_id, bytes=done):
             work.store.put_device(device)
             work.apply(_own(work, device, attempt_id), Downloaded(done))
-        case Request():
+        case _:
             work.store.put_device(device)
             _remember(work, device_id, message.last_job)
             attempt = _own(work, device, message.attempt)

@@ -186,7 +186,7 @@ class Work:
                 self._notices.append(Notice(attempt.device_id, attempt.rollout_id, attempt.attempt_id, "consent"))
             case Do.OPEN_TICKET:
                 self._open_ticket(attempt, effect.cause)
-            case Do.CLOSE_TICKET:
+            case _:
                 self._close_ticket(attempt, effect.cause)
 
     def _desired(self, attempt: Attempt) -> Desired:

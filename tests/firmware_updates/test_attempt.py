@@ -333,7 +333,7 @@ STORIES = {
 }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data(), end=st.sampled_from(sorted(STORIES, key=lambda state: state.value)))
 def test_messages_of_one_device_in_any_order_and_number_end_the_same(data, end):
     story = STORIES[end]
@@ -369,7 +369,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(events=st.lists(st.tuples(EVENTS, st.floats(0, 400)), max_size=25))
 def test_whatever_comes_only_the_edges_of_the_table_are_taken_and_final_is_final(events):
     attempt, now, tickets = planned(), T0, 0

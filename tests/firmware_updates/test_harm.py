@@ -32,7 +32,7 @@ def test_a_release_that_rolls_back_is_stopped_too():
 
 
 def test_a_good_release_reaches_every_device_without_a_false_stop():
-    result = simulate(60, "none", seeds=1)
+    result = simulate(30, "none", seeds=1)
     assert (result.harmed, result.stopped) == (0, False)
     assert result.hours == result.good_hours > 24
     assert result.groups_hours < result.hours
@@ -41,7 +41,7 @@ def test_a_good_release_reaches_every_device_without_a_false_stop():
 
 
 def test_the_hours_of_a_good_release_stand_beside_those_of_a_bad_one():
-    assert simulate(60, "silent:0.2", seeds=1).good_hours > 24
+    assert simulate(20, "silent:0.2", seeds=1).good_hours > 24
 
 
 @pytest.mark.parametrize("text", ["silent", "silent:2", "loud:0.1", "all:x", "", "silent:nan"])

@@ -96,14 +96,14 @@ def test_what_a_device_may_not_say_is_refused_in_one_line(payload, message):
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(channel=st.sampled_from(Channel), payload=st.binary(max_size=300))
 def test_no_bytes_at_all_do_more_than_be_refused(channel, payload):
     with pytest.raises(BadMessage):
         parse_message(channel, payload)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     case=st.sampled_from(MESSAGES),
     field=st.text(max_size=12),

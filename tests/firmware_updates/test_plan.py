@@ -136,3 +136,10 @@ def test_no_course_breaks_the_budget_or_a_cap(seed):
         assert len(at_once) <= policy.k0 + mature
         assert sum(sites[other] == one.site_id for other in at_once) <= policy.site_cap
     assert len(done) > 60
+
+
+def test_a_wave_of_devices_that_are_seldom_online_is_waited_for_until_one_proves_itself():
+    policy = replace(SWIFT, k0=2, wave_patience_s=3600.0)
+    found = plan(fleet(12, per_site=1, online_chance=0.3), policy, days=20)
+    assert found.share_done > 0.5
+    assert found.all_p95_at is None or found.all_p95_at > NOON + DAY

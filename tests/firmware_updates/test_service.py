@@ -624,3 +624,80 @@ def test_an_inventory_without_the_component_says_nothing_about_it():
     message = cam.sent.pop()
     fleet.up("cam-0", replace(message, components={"bootloader": message.components["bootloader"]}))
     assert fleet.states()["cam-0"] is State.DOWNLOADING
+
+
+def test_two_lines_of_work_on_one_device_do_not_mix():
+    fleet = world(("good",) * 2, zone_windows=lambda _: windows("UTC", "daily 20:00-23:00"))
+    fleet.start()
+    fleet.run(5)
+    row = fleet.row("cam-0")
+    fleet.store.put_attempt(replace(row, attempt_id="r1/cam-0/8", component="bootloader", target_counter=99))
+    fleet.start("r2", release(version="2.6.0", counter=8, sha="cd" * 32))
+    fleet.run(5)
+    assert fleet.store.attempt("r1/cam-0/8").state is row.state  # another component is another matter
+
+
+def test_a_release_that_was_revoked_behind_a_devices_back_ends_its_attempt():
+    fleet = world(("good",), zone_windows=lambda _: windows("UTC", "daily 12:00-23:00"), open_critical=True)
+    fleet.start()
+    fleet.run(20)
+    row = fleet.row("cam-0")
+    assert (row.state, row.reason) == (State.STAGED, "critical_ticket")
+    fleet.store.put_release(replace(fleet.store.release(row.release_id), revoked_reason="bad"))
+    fleet.run(70)
+    assert fleet.states()["cam-0"] is State.EXPIRED
+
+
+def test_a_quarantined_device_is_not_planned_again():
+    fleet = world(("no_boot", "good"), replace(QUICK, stop_alpha=1e-12))
+    fleet.start()
+    while fleet.states()["cam-0"] is not State.ROLLED_BACK:
+        fleet.run(1)
+    fleet.service.abort(fleet.store, "ayu", "r1", AbortMode.KEEP, "", fleet.now)
+    fleet.start("r2")
+    fleet.run(90)
+    row = fleet.row("cam-0", "r2")  # INELIGIBLE, and EXPIRED once the rest of the rollout is through
+    assert (row.final or row.state is State.INELIGIBLE, row.reason) == (True, "quarantined")
+
+
+def test_a_key_that_is_no_longer_trusted_grants_nothing():
+    fleet = world(("good",))
+    fleet.start()
+    stranger = replace(
+        fleet.service.director, release_keys=replace(RELEASE_KEYS, revoked=frozenset(dict(RELEASE_KEYS.keys)))
+    )
+    fleet.service = replace(fleet.service, director=stranger)
+    fleet.run(60)
+    assert fleet.row("cam-0").reason == "key_not_trusted"
+    assert fleet.grants == []
+
+
+def test_a_second_failure_does_not_open_a_second_ticket():
+    fleet = world(("fail",), replace(QUICK, stop_alpha=1e-12))
+    fleet.start()
+    fleet.run(60)
+    fleet.run(23 * 60, step=10)
+    fleet.refresh_inventories()
+    fleet.run(2 * 60)
+    assert (fleet.row("cam-0").number, fleet.states()["cam-0"]) == (2, State.FAILED)
+    assert [edit.cause for edit in fleet.opened] == [Cause.FAILED]
+
+
+def test_a_topic_that_a_newer_attempt_has_taken_is_not_cleared():
+    fleet = world(("good",))
+    fleet.start()
+    fleet.run(3)
+    fleet.store.put_device(replace(fleet.store.device("cam-0"), desired_attempt="r2/cam-0/1"))
+    fleet.service.abort(fleet.store, "ayu", "r1", AbortMode.KEEP, "", fleet.now)
+    assert fleet.store.device("cam-0").desired_attempt == "r2/cam-0/1"
+
+
+def test_a_device_that_asks_for_an_address_before_its_back_off_is_over_waits():
+    fleet = world(("good",))
+    fleet.start()
+    fleet.run(3)
+    row = replace(fleet.row("cam-0"), state=State.OFFERED, retry_at=fleet.now + 900)
+    fleet.store.put_attempt(row)
+    fleet.up("cam-0", Ask(boot=99, seq=1, attempt=row.attempt_id, want=Want.URL, nonce="nonce-0001"))
+    (answer,) = [parse_message(message.channel, message.payload) for _, message in fleet.store.outbox(9)]
+    assert (answer.verdict, answer.reason, answer.retry_after_s) == (Verdict.WAIT, "rate", 900)

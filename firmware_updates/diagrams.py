@@ -1,0 +1,26 @@
+"""The life cycles as Mermaid diagrams, drawn from the tables that run. README.md holds them; a test keeps both equal."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from enum import Enum
+
+from firmware_updates.attempt_row import TRANSITIONS
+from firmware_updates.rollout import ROLLOUT_TRANSITIONS, WAVE_TRANSITIONS
+
+
+def diagram(table: Mapping[tuple[Enum, Enum], Enum]) -> str:
+    """One arrow for each pair of states, labelled with all that leads along it."""
+    labels: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (source, why), target in table.items():
+        labels[source.name, target.name].append(str(why.value))
+    arrows = [f"    {source} --> {target}: {' / '.join(why)}" for (source, target), why in labels.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *sorted(arrows), "```"])
+
+
+def diagrams() -> dict[str, str]:
+    """Title to diagram, in the order of the README."""
+    return {
+        "One attempt": diagram(TRANSITIONS),
+        "A rollout": diagram(ROLLOUT_TRANSITIONS),
+        "A wave": diagram(WAVE_TRANSITIONS),
+    }
