@@ -312,7 +312,9 @@ class BrokerClient:
         device_id, channel = topics.parse(message.topic)
         receipt = message.mid if message.qos else 0
         self._batch.append(
-            Inbound(device_id, channel, bytes(message.payload), self._clock.now(), self._session, receipt, message.retain)
+            Inbound(
+                device_id, channel, bytes(message.payload), self._clock.now(), self._session, receipt, message.retain
+            )
         )
 
     def _on_publish(

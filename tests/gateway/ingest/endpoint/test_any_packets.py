@@ -144,7 +144,7 @@ def check_speech(version: int, said: bytes) -> None:
         at = head + length
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
     failures = []

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @asynccontextmanager

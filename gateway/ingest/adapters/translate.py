@@ -1,0 +1,119 @@
+"""A foreign message becomes messages of our protocol. Pure: topic, payload and receive time in, payloads out."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.ingest.adapters.adapter import Adapter, MessageMap
+
+MAX_BYTES: Final = 64 * 1024
+MAX_DEVICES: Final = 256
+BOOT: Final = 1
+"""Foreign devices do not count boots. `seq` is the receive time in milliseconds: it grows, and orders what they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """One message of our protocol."""
+
+    device_id: str
+    channel: str
+    payload: bytes
+
+
+def translate(adapter: Adapter, topic: str, payload: bytes, received_at: float) -> list[Translated] | None:
+    """What a message means; None if this adapter does not know the topic; [] if it says nothing of interest.
+
+    ValueError in one line for a payload that is not what the adapter expects.
+    """
+    for message in adapter.messages:
+        device = message.device_of(topic)
+        if device is not None:
+            if len(payload) > MAX_BYTES:
+                raise ValueError(f"{len(payload)} bytes; at most {MAX_BYTES}")
+            return list(_messages(message, device, payload, received_at))
+    return None
+
+
+def _messages(message: MessageMap, device: str, payload: bytes, received_at: float) -> Iterator[Translated]:
+    seq = int(received_at * 1000)
+    if message.online:
+        said = _presence(message, payload)
+        if said is not None:
+            status = {"v": 1, "state": said, "boot": BOOT}
+            yield Translated(device_id(message.id, device), "status", json.dumps(status).encode())
+        return
+    try:
+        body = json.loads(payload)
+    except ValueError:
+        raise ValueError("not JSON") from None
+    subjects: Mapping[str, Any] = {"": body}
+    if message.each is not None:
+        found = pointed(body, message.each)
+        subjects = dict(list(found.items())[:MAX_DEVICES]) if isinstance(found, dict) else {}
+    for key, subject in subjects.items():
+        metrics = {
+            name: value for name, spot in message.metrics.items() if (value := _number(subject, spot)) is not None
+        }
+        states = {
+            name: spot.words.get(str(word), str(word)[:128])
+            for name, spot in message.states.items()
+            if (word := pointed(subject, spot.at)) is not None and not isinstance(word, dict | list)
+        }
+        if metrics or states:
+            report: dict[str, Any] = {"v": 1, "boot": BOOT, "seq": seq, "metrics": metrics, "states": states}
+            uptime = pointed(body, message.uptime_s) if message.uptime_s is not None else None
+            if isinstance(uptime, int | float) and not isinstance(uptime, bool):
+                report["uptime_s"] = uptime
+            name = device_id(message.id, device, key)
+            yield Translated(name, "telemetry", json.dumps(report, separators=(",", ":")).encode())
+
+
+def _presence(message: MessageMap, payload: bytes) -> str | None:
+    if message.presence is None:
+        word = payload.decode("utf-8", "replace").strip()
+    else:
+        try:
+            word = str(pointed(json.loads(payload), message.presence))
+        except ValueError:
+            raise ValueError("not JSON") from None
+    return {message.online: "online", message.offline: "offline"}.get(word)
+
+
+def pointed(body: Any, pointer: str) -> Any:
+    """The value at an RFC 6901 pointer; None if there is none."""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(body, dict):
+            body = body.get(name)
+        elif isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+            body = body[int(name)]
+        else:
+            return None
+    return body
+
+
+def _number(body: Any, spot: Any) -> float | None:
+    value = pointed(body, spot.at)
+    if isinstance(value, str):
+        if value in spot.words:
+            return float(spot.words[value])
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, int | float):
+        return None
+    number = value * spot.scale + spot.offset
+    return round(number, 6) if math.isfinite(number) and abs(number) <= 1e15 else None
+
+
+def device_id(template: str, device: str, key: str = "") -> str:
+    """The device id of our protocol: small letters, digits and hyphens, at most 64."""
+    name = template.replace("{device}", device).replace("{key}", key).lower()
+    return re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:64] or "unnamed"
