@@ -8,7 +8,6 @@ from typing import TypeVar
 from firmware_updates.attempt_row import TRANSITIONS
 from firmware_updates.rollout import ROLLOUT_TRANSITIONS, WAVE_TRANSITIONS
 
-
 _State = TypeVar("_State", bound=Enum)
 _Why = TypeVar("_Why", bound=Enum)
 
