@@ -29,7 +29,7 @@ class Gate:
     async def open_for(self, request: web.Request, name: str, password: str) -> User | None:
         """The user, signed in; None if name and password do not fit. Raises 429 for too many tries."""
         parts = request.app[PARTS]
-        address = request.remote or "-"
+        address = client_address(request, parts.settings.trusted_proxies)
         account = name.casefold()[:64]
         if not (
             await self._limiter.test(self._per_account, "account", address, account)
@@ -43,6 +43,14 @@ class Gate:
             return None
         sign_in(await new_session(request), user, parts.clock.now())
         return user
+
+
+def client_address(request: web.Request, trusted_proxies: int) -> str:
+    """Who is asking. Each proxy appends the address it saw, so only the last `trusted_proxies` are believed."""
+    seen = [part.strip() for value in request.headers.getall("X-Forwarded-For", []) for part in value.split(",")]
+    if 0 < trusted_proxies <= len(seen):
+        return seen[-trusted_proxies]
+    return request.remote or "-"
 
 
 GATE: web.AppKey[Gate] = web.AppKey("gate", Gate)

@@ -44,7 +44,8 @@ class WebSettings:
     """`secret` signs form tokens: at least 32 bytes. `base_url` is how people reach us ("https://care.example.com").
 
     `support_contact` is a telephone number or address shown to customers ("" = none). `watch_s` is how long a solved
-    ticket stays on the customer's page as "fixed, we keep watching it".
+    ticket stays on the customer's page as "fixed, we keep watching it". `trusted_proxies` is how many proxies of ours
+    stand in front: the log-in limit counts the address that the outermost of them saw.
     """
 
     secret: bytes
@@ -54,6 +55,7 @@ class WebSettings:
     company: str = "Siaga"
     watch_s: float = 86_400.0
     logins_per_minute: int = 5
+    trusted_proxies: int = 0
 
     def __post_init__(self) -> None:
         if len(self.secret) < 32:

@@ -154,3 +154,14 @@ async def test_the_store_keeps_only_a_hash_of_the_session(person, world: World) 
     assert len(token) >= 43
     assert await world.accounts.session(hashlib.sha256(token.encode()).digest(), NOW) is not None
     assert await world.accounts.session(token.encode(), NOW) is None
+
+
+async def test_behind_a_proxy_each_person_has_an_own_limit_and_nobody_can_invent_an_address() -> None:
+    from aiohttp.test_utils import make_mocked_request
+
+    from gateway.web.auth import client_address
+
+    forged = make_mocked_request("POST", "/login", headers={"X-Forwarded-For": "1.1.1.1, 203.0.113.7"})
+    assert client_address(forged, 1) == "203.0.113.7", "what our own proxy saw"
+    assert client_address(forged, 2) == "1.1.1.1"
+    assert client_address(forged, 0) == client_address(forged, 3), "then the connection's own address counts"
