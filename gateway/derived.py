@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from diagnostics.catalogue import Catalogue
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from gateway.ingest.adapters import load_adapter
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate
 from gateway.ingest.mqtt_client import BrokerAddress
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
@@ -59,6 +60,7 @@ def broker_address(broker: BrokerMqtt) -> BrokerAddress:
         broker.password.get_secret_value(),
         tls,
         receive_maximum=broker.receive_maximum,
+        adapters=tuple(load_adapter(name) for name in broker.adapters),
     )
 
 

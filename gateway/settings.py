@@ -74,6 +74,7 @@ class BrokerMqtt(_Section):
     password: SecretStr = SecretStr("")
     ca_file: Path | None = None
     receive_maximum: int = Field(default=2000, ge=1, le=65535)
+    adapters: tuple[str, ...] = ()
 
     @field_validator("url")
     @classmethod

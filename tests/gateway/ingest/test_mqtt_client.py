@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.ingest.adapters import load_adapter
 from gateway.ingest.mqtt_client import BrokerAddress, BrokerClient
 from gateway.ports.ingest import Inbound, Outbound
 from tests.parts.mosquitto import Mosquitto
@@ -140,3 +141,23 @@ async def test_a_command_reaches_the_device_and_publish_returns_after_the_broker
         )
         said, _ = await listener.communicate()
     assert said.split() == [b"reboot", b"release"]
+
+
+async def test_a_foreign_device_is_heard_through_its_adapter_and_what_none_understands_becomes_a_reject(
+    mosquitto: Mosquitto,
+) -> None:
+    intake = Collected()
+    address = BrokerAddress("127.0.0.1", mosquitto.port, adapters=(load_adapter("tasmota"),))
+    client = BrokerClient(address, intake, SystemClock())
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(client.run())
+        await until(lambda: not client.trouble)
+        await publish(mosquitto, "tele/plug/STATE", '{"Wifi":{"Signal":-47},"UptimeSec":5}')
+        await publish(mosquitto, "tele/plug/SENSOR", "garbage")
+        await until(lambda: len(intake.messages) == 2)
+        intake.acknowledge()
+        running.cancel()
+    heard, refused = intake.messages
+    assert (heard.device_id, heard.channel) == ("tasmota-plug", "telemetry")
+    assert b'"rssi_dbm":-47' in heard.payload
+    assert (refused.device_id, refused.channel) == ("", "tele/plug/SENSOR")
