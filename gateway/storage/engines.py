@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 BUSY_S = 5.0  # how long one process waits for another's commit on the same SQLite file
 CONNECT_S = 5
+_FILE = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL")  # the first before there is a table, so that it can shrink
 _USE = "use sqlite:///file or postgresql://host/name"
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 
@@ -64,7 +65,7 @@ def writer_engine(url: URL, durability: Durability) -> Engine:
     engine = create_engine(url, poolclass=NullPool, connect_args=_connect_args(url))
     if engine.dialect.name == "sqlite":
         _prepare_directory(url)
-        _sqlite(engine, "BEGIN IMMEDIATE", ("journal_mode=WAL", f"synchronous={durability.value}", "foreign_keys=ON"))
+        _sqlite(engine, "BEGIN IMMEDIATE", (*_FILE, f"synchronous={durability.value}", "foreign_keys=ON"))
     return engine
 
 

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from gateway.ports.ledger import Backlog, Effects, JournalEntry, JournalKind
 from gateway.storage.schema.journal import checkpoint, journal, journal_readers
 
+SPARE_PAGES = 16_384  # 64 MiB of free pages are kept for the batches to come
+GIVE_BACK_PAGES = 1024  # at a time, so that commits are not held up
 PRUNE_ENTRIES = 64  # entries deleted in one transaction, so that commits are not held up
 
 # The hot path: one statement, written out, so that nothing is compiled or looked up per batch.
@@ -115,7 +117,19 @@ def prune(connection: Connection, readers: Sequence[str]) -> bool:
     )
     if doomed:
         connection.execute(delete(journal).where(journal.c.position <= doomed[-1]))
+        _give_back(connection)
     return len(doomed) == PRUNE_ENTRIES
+
+
+def _give_back(connection: Connection) -> None:
+    """Return some disk that a long backlog took. PostgreSQL does so by itself; SQLite keeps free pages for ever."""
+    if connection.dialect.name == "sqlite":
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        if free > SPARE_PAGES:
+            # The driver steps such a statement once, which frees one page, however many are asked for.
+            execute = connection.connection.cursor().execute
+            for _ in range(GIVE_BACK_PAGES):
+                execute("PRAGMA incremental_vacuum")
 
 
 def backlog(connection: Connection, reader: str) -> Backlog:

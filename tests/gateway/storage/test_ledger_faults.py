@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from gateway.ports.ledger import DeviceMessage, JournalEntry
-from gateway.storage.database import CommitUncertain, Database, DatabaseAway, open_database
+from gateway.storage.database import CommitUncertain, Database, DatabaseAway, Durability, open_database
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.subject import Handled
@@ -119,6 +119,24 @@ async def test_an_unregistered_reader_holds_nothing_back(tmp_path: Path) -> None
             last = await ledger.commit(batch())
         await ledger.checkpoint(last.position, [], b"")
         assert [entry.position for entry in await ledger.read_journal(0, 1_000_000)] == [last.position]
+
+
+async def test_the_disk_that_a_backlog_took_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.storage.journal.SPARE_PAGES", 100)
+    async with open_database(f"sqlite:///{tmp_path}/siaga.db", durability=Durability.PROCESS_CRASH) as database:
+        ledger = sql_stores(database).ledger
+
+        async def pages() -> int:
+            return await database.read(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))
+
+        empty = await pages()
+        for _ in range(160):
+            last = await ledger.commit(batch(journal=bytes(100_000)))
+        assert await pages() > empty + 160 * 24
+        await ledger.checkpoint(last.position, [], b"")
+        await ledger.advance("history", last.position)
+        assert await pages() < empty + 2500
+        assert (await ledger.commit(batch())).position == last.position + 1
 
 
 COMMIT_FOR_EVER = """
