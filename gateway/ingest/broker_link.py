@@ -1,4 +1,4 @@
-"""What the client of an existing broker is made of: its address, paho with a read buffer, the link of one connection."""
+"""What the client of an existing broker is made of: its address, paho with a read buffer, one connection's link."""
 
 import ssl
 from collections.abc import Sequence

@@ -150,18 +150,17 @@ def _one_by_one(payload: bytes) -> tuple[list[_ReportJson], list[str]]:
 
 
 def _to_report(fields: _ReportJson, device_id: str, received_at: float) -> Report:
-    get = fields.get
-    at = get("at")
+    at = fields.get("at")
     return Report(
         device_id,
         fields["boot"],
         fields["seq"],
         at.timestamp() if at is not None else None,
         received_at,
-        get("metrics") or {},
-        get("states") or {},
-        get("uptime_s"),
-        get("firmware") or "",
+        fields.get("metrics") or {},
+        fields.get("states") or {},
+        fields.get("uptime_s"),
+        fields.get("firmware") or "",
     )
 
 
