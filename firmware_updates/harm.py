@@ -285,7 +285,8 @@ class Fleet:
             at = self._now + found.retry_after_s + self._chance.uniform(10, 120)
             if found.verdict is Verdict.URL:
                 self._at(at, sim, "stage")
-            elif found.verdict is Verdict.WAIT:
+            else:
+                assert found.verdict is Verdict.WAIT, "a simulated device is always fit"
                 self._at(max(at, self._next_ask(sim, at)) if sim.staged else at, sim, "ask" if sim.staged else "fetch")
         else:
             assert isinstance(found, GrantMessage)

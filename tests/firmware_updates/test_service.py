@@ -701,3 +701,14 @@ def test_a_device_that_asks_for_an_address_before_its_back_off_is_over_waits():
     fleet.up("cam-0", Ask(boot=99, seq=1, attempt=row.attempt_id, want=Want.URL, nonce="nonce-0001"))
     (answer,) = [parse_message(message.channel, message.payload) for _, message in fleet.store.outbox(9)]
     assert (answer.verdict, answer.reason, answer.retry_after_s) == (Verdict.WAIT, "rate", 900)
+
+
+def test_a_device_that_lost_its_address_while_downloading_gets_another():
+    fleet = world(("good",))
+    fleet.start()
+    fleet.run(3)
+    row = fleet.row("cam-0")
+    assert row.state is State.DOWNLOADING
+    fleet.up("cam-0", Ask(boot=99, seq=1, attempt=row.attempt_id, want=Want.URL, nonce="nonce-0001"))
+    (answer,) = [parse_message(message.channel, message.payload) for _, message in fleet.store.outbox(9)]
+    assert answer.url.startswith("https://images.invalid/")

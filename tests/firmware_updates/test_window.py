@@ -81,7 +81,7 @@ def test_every_exact_case_across_clock_changes_is_met():
 HALF_HOURS = st.integers(0, 95).map(lambda quarter: time(quarter // 4, quarter % 4 * 15))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(zone=st.sampled_from(ZONES), pick=st.randoms(use_true_random=False), start=HALF_HOURS, end=HALF_HOURS)
 def test_an_occurrence_holds_exactly_the_minutes_whose_wall_clock_is_inside(zone, pick, start, end):
     day = pick.choice(transition_days(zone))
@@ -91,7 +91,7 @@ def test_an_occurrence_holds_exactly_the_minutes_whose_wall_clock_is_inside(zone
     assert list(found.intervals) == merged_intervals([found])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     zone=st.sampled_from(ZONES),
     pick=st.randoms(use_true_random=False),
