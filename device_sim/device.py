@@ -29,6 +29,14 @@ class Device(Habits):
     `clock_error_s`; they hold for that report. `reboot` and `emit` may be called at any time.
     """
 
+    __slots__ = (
+        "_active", "_next_turn", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down", "battery",
+        "boot", "booted_at", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc", "down",
+        "elapsed_s", "events", "firmware", "held", "hung", "infrared", "interval_s", "kind", "microphone", "night",
+        "noise", "now", "outdoor", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq", "serial",
+        "slot", "spec", "wifi", "world", "z", "zone",
+    )  # fmt: skip
+
     def __init__(self, spec: DeviceSpec, world: World, seed: str, *, start: float, interval_s: float = 900.0) -> None:
         self.spec, self.kind, self.world = spec, spec.kind, world
         has = spec.model.has
