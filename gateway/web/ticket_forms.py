@@ -118,6 +118,15 @@ async def step(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(safe_next(str(form.get("back", ""))) or f"/staff/tickets/{ticket.number}")
 
 
+def _in_words(field: str, value: str) -> str:
+    """What a form said, as its choices were called."""
+    if field == "code" and value in {it.value for it in CloseCode}:
+        return labels.close_code(CloseCode(value))
+    if field == "reason" and value in {it.value for it in WaitingFor}:
+        return labels.waiting_for(WaitingFor(value))
+    return value.replace("T", " ") if field == "at" else value
+
+
 async def _both_versions(request: web.Request, current: Ticket, wanted: str, seen: int) -> web.Response:
     """What you were about to do, and what has happened meanwhile; doing it on top of that is one press away."""
     form = await request.post()
@@ -128,6 +137,7 @@ async def _both_versions(request: web.Request, current: Ticket, wanted: str, see
         "back": "",
         "wanted": wanted,
         "yours": yours,
+        "said": [_in_words(field, value) for field, value in yours.items() if value],
         "seen": seen,
     }
     return render(request, "staff/conflict.html", shown, status=409)

@@ -95,6 +95,7 @@ async def test_a_stale_edit_shows_both_versions_and_changes_nothing(person, worl
     text = await answer.text()
     assert answer.status == 409
     assert "my words" in text
+    assert "No fault found" in text
     assert "Andi" in text
     assert f'value="{await version(world, "SG-1007")}"' in text, "doing it on top carries the new version"
     ticket = await world.tickets.get("SG-1007")
