@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from diagnostics.changes import Severity
-from diagnostics.rules import Rule, severity_of
+from diagnostics.rule_parts import severity_of
+from diagnostics.rules import Rule
 
 
 class Phase(IntEnum):

@@ -13,6 +13,7 @@ from diagnostics.episodes import Episode, Outcome, Phase, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
 from diagnostics.peers import PeerGroups
+from diagnostics.rule_parts import severity_of
 from diagnostics.rules import (
     Baseline,
     Count,
@@ -24,7 +25,6 @@ from diagnostics.rules import (
     Signature,
     Silence,
     StateIs,
-    severity_of,
 )
 
 EVIDENCE_SAMPLES = 64

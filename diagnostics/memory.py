@@ -142,7 +142,8 @@ def remember(device: Device, plan: Plan, site: Site) -> Memory:
 
 _PLAIN = (
     "received_at", "effective_at", "gap_s", "booted_at", "firmware", "suspect", "silent_since", "expected_until",
-    "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows", "bases", "reaches", "stuck_at",
+    "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows",
+    "bases", "reaches", "stuck_at",
 )  # fmt: skip
 
 

@@ -5,64 +5,23 @@ it is held until their own timeouts have told. Cost: a device costs one look per
 fleet.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
+from diagnostics.blindness import BLIND_SHARE, BLIND_SITES, SEEN_AGAIN_S, Sight
+from diagnostics.changes import Change, ChangeKind
 from diagnostics.episodes import Episode, advance
-from diagnostics.ingest_rate import IngestRate
 from diagnostics.judging import Finding
 from diagnostics.memory import Memory
 from diagnostics.openings import OUTAGE, UNDECIDED, Openings
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Outage, Site
 from diagnostics.sites import OVERDUE, ancestors, is_outage, last_wills, overdue, taken_together, tell
+from diagnostics.wheel import Wheel
 
 LONGEST_HOLD_S = 3600.0
 PROVE_S = 120.0
 MAINTENANCE_S = 7200.0
-BLIND_CLASS = "F40"
-BLIND_RULE = "blindness@1"
-BLIND_SITES = 3
-BLIND_SHARE = 0.8
-TICK_GAP_S = 300.0
-SEEN_AGAIN_S = 60.0
-
-
-class Wheel:
-    """Who is to be looked at when: one entry a device, in buckets of a second. No entry is ever searched for."""
-
-    def __init__(self, now: float) -> None:
-        self._next = int(now)
-        self._buckets: dict[int, list[str]] = {}
-
-    def watch(self, device_id: str, at: float) -> None:
-        """Look at a device at a time (or at the next opportunity, if that has passed)."""
-        bucket = max(self._next, int(at) + 1)
-        self._buckets.setdefault(bucket, []).append(device_id)
-
-    def due(self, now: float) -> list[str]:
-        """Everybody whose time has come, in order of their ids."""
-        last = int(now)
-        if last - self._next > len(self._buckets):
-            buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
-        else:
-            buckets = range(self._next, last + 1)
-        found = [device_id for bucket in buckets for device_id in self._buckets.pop(bucket, ())]
-        self._next = max(self._next, last + 1)
-        return sorted(found)
-
-
-@dataclass(slots=True, eq=False)
-class Watch:
-    """What time may change about outages, beside the memories and sites."""
-
-    grace_from: float = 0.0  # silence before this proves nothing
-    ticked_at: float = 0.0
-    usual_tick_s: float = 0.0
-    blind_since: float = 0.0  # 0 = we see
-    blind_by_order: bool = False
 
 
 class Outages:
@@ -77,8 +36,7 @@ class Outages:
         peers: PeerGroups,
     ) -> None:
         self.wheel = Wheel(now)
-        self.rate = IngestRate()
-        self.watch = Watch(grace_from=now)
+        self.sight = Sight(now, sites)
         self._memories, self._sites = memories, sites
         self._openings, self._peers = openings, peers
         self.restless: dict[str, None] = {}  # sites where time alone may change something
@@ -90,7 +48,7 @@ class Outages:
         patience = self._patience(memory)
         if memory.states.get("maintenance") == "on":
             patience += MAINTENANCE_S
-        return max(max(memory.received_at, self.watch.grace_from) + patience, memory.expected_until)
+        return max(max(memory.received_at, self.sight.watch.grace_from) + patience, memory.expected_until)
 
     def look_at(self, memory: Memory, at: float) -> None:
         """Judge a device's silence at a time, not before."""
@@ -106,15 +64,9 @@ class Outages:
 
     def tick(self, now: float) -> list[Change]:
         """Let time pass."""
-        watch = self.watch
-        changes: list[Change] = []
-        self._mind_the_gap(now)
-        self.rate.roll(now, learn=not watch.blind_since)
+        watch = self.sight.watch
+        changes: list[Change] = self.sight.tick(now)
         due = [memory for device_id in self.wheel.due(now) if (memory := self._memories.get(device_id)) is not None]
-        if watch.blind_since:
-            changes += self._see_again(now)
-        elif self.rate.silent_too_long(now) and (blind := self._blind(self.rate.last_heard, now)) is not None:
-            changes.append(blind)
         silent = []
         for memory in due:
             at = self.deadline(memory)
@@ -125,7 +77,7 @@ class Outages:
             else:
                 silent.append(memory)
         first = min((memory.received_at + OVERDUE * memory.gap_s for memory in silent), default=now)
-        if silent and (blind := self._blind(first, now)) is not None:
+        if silent and (blind := self.sight.doubt(first, now)) is not None:
             changes.append(blind)
             for memory in silent:
                 self.look_at(memory, now + SEEN_AGAIN_S)
@@ -139,59 +91,6 @@ class Outages:
                 self._decide(self._sites[site_id], now, changes)
         return changes
 
-    def _mind_the_gap(self, now: float) -> None:
-        """A long time without ticks: we were not there, so nothing is known of it."""
-        watch = self.watch
-        passed = now - watch.ticked_at
-        if watch.ticked_at and passed > max(TICK_GAP_S, 5.0 * watch.usual_tick_s):
-            watch.grace_from = now
-        elif watch.ticked_at:
-            watch.usual_tick_s += 0.2 * (passed - watch.usual_tick_s)
-        watch.ticked_at = now
-
-    # --- ourselves ----------------------------------------------------------------------------------------------------
-    def _blind(self, start: float, now: float) -> Change | None:
-        """Whether silence since a time is everybody's: then it is ours."""
-        if not self.rate.far_too_few(start, now):
-            return None
-        speaking = [site for site in self._sites.values() if site.spoke]
-        unheard = sum(site.heard_at < start for site in speaking)
-        if len(speaking) < BLIND_SITES or unheard < BLIND_SHARE * len(speaking):
-            return None
-        return self.go_blind(now, since=start, by_order=False)
-
-    def go_blind(self, now: float, since: float, *, by_order: bool) -> Change | None:
-        """We no longer hear: freeze verdicts of silence, raise one incident. None if that is known already."""
-        self.watch.blind_by_order = self.watch.blind_by_order or by_order
-        if self.watch.blind_since:
-            return None
-        self.watch.blind_since = since
-        return self._tell_blind(ChangeKind.OPENED, now)
-
-    def see(self, now: float) -> Change | None:
-        """We hear again; everybody gets a full timeout from now."""
-        if not self.watch.blind_since:
-            return None
-        told = self._tell_blind(ChangeKind.RECOVERED, now)
-        self.watch.blind_since, self.watch.blind_by_order = 0.0, False
-        self.watch.grace_from = now
-        return told
-
-    def _see_again(self, now: float) -> list[Change]:
-        if self.watch.blind_by_order or not self.rate.enough_again(now - SEEN_AGAIN_S, now):
-            return []
-        speaking = [site for site in self._sites.values() if site.spoke]
-        if sum(site.heard_at >= now - SEEN_AGAIN_S for site in speaking) < (1 - BLIND_SHARE) * len(speaking):
-            return []
-        told = self.see(now)
-        return [told] if told is not None else []
-
-    def _tell_blind(self, kind: ChangeKind, now: float) -> Change:
-        since = self.watch.blind_since
-        why = Evidence("ingest", float(self.rate.heard_since(since)), None, self.rate.expected_since(since, now), since)
-        return Change(kind, Scope.GATEWAY, "gateway", BLIND_CLASS, BLIND_RULE, Severity.CRITICAL, now, now, why)
-
-    # --- devices and sites --------------------------------------------------------------------------------------------
     def _silence(self, memory: Memory, now: float) -> list[Finding]:
         findings = []
         for name in memory.plan.silences:
@@ -209,7 +108,7 @@ class Outages:
         return max(memory.device.silence_s, 2.0 * memory.gap_s + 30.0)
 
     def _silent_from(self, memory: Memory) -> float:
-        return max(memory.received_at, self.watch.grace_from)
+        return max(memory.received_at, self.sight.watch.grace_from)
 
     def look_later(self, memory: Memory, now: float) -> None:
         """When the next worse step of a silence rule comes, it is looked at again."""
@@ -371,15 +270,9 @@ class Outages:
 
     def export(self) -> dict[str, Any]:
         """What belongs to no single device, as JSON can carry it."""
-        watch = self.watch
-        return {
-            "watch": [watch.grace_from, watch.ticked_at, watch.usual_tick_s, watch.blind_since, watch.blind_by_order],
-            "rate": self.rate.export(),
-            "next": self.wheel._next,
-        }
+        return {"sight": self.sight.export(), "next": [self.wheel.next, self._later.next]}
 
     def load(self, kept: dict[str, Any]) -> None:
         """Take back what `export` gave."""
-        self.watch = Watch(*kept["watch"])
-        self.rate.load(kept["rate"])
-        self.wheel._next = self._later._next = kept["next"]
+        self.sight.load(kept["sight"])
+        self.wheel.next, self._later.next = kept["next"]

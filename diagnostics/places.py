@@ -38,6 +38,12 @@ class Site:
         """Whether time alone may change something here."""
         return bool(self.held or self.proving or self.outage or self.suspects)
 
+    def unlist(self, device_id: str) -> None:
+        """A device no longer speaks here, or will be listed anew."""
+        self.spoke.pop(device_id, None)
+        for named in (*self.trouble.values(), *self.judged.values()):
+            named.discard(device_id)
+
     def export(self) -> list[Any]:
         """What cannot be told from the members' memories."""
         outage = [self.outage.since, self.outage.opened_at, self.outage.devices] if self.outage is not None else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -33,6 +34,37 @@ class Step:
     severity: SeverityWord
     limit: float
     clear: float | None = None
+
+
+def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
+    """ValueError unless severities rise with the measure and every clear level lies on the good side of its limit."""
+    if not steps:
+        raise ValueError("steps: give at least one severity step")
+    sign = 1.0 if direction == "above" else -1.0
+    for before, after in pairwise(steps):
+        if after.severity <= before.severity or sign * after.limit <= sign * before.limit:
+            raise ValueError(
+                f"steps: a worse severity needs a limit further {direction}; order them from mild to severe"
+            )
+    for step in steps:
+        if step.clear is not None and sign * step.clear > sign * step.limit:
+            raise ValueError(f"steps: clear {step.clear:g} must not lie {direction} its limit {step.limit:g}")
+
+
+def severity_of(
+    measure: float, steps: tuple[Step, ...], direction: Direction, current: Severity | None
+) -> Severity | None:
+    """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear
+    level.
+    """
+    sign = 1.0 if direction == "above" else -1.0
+    demanded = None
+    for step in steps:
+        held = current is not None and current >= step.severity
+        limit = step.clear if held and step.clear is not None else step.limit
+        if sign * measure > sign * limit or (measure == limit and not (held and step.clear is not None)):
+            demanded = step.severity
+    return demanded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,22 @@
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from diagnostics.changes import Severity
-from diagnostics.rule_parts import STRICT, AppliesTo, Direction, Example, Guard, Seconds, SeverityWord, Sign, Step
+from diagnostics.rule_parts import (
+    STRICT,
+    AppliesTo,
+    Direction,
+    Example,
+    Guard,
+    Seconds,
+    SeverityWord,
+    Sign,
+    Step,
+    check_steps,
+)
 
 EVERYWHERE = AppliesTo()
 Aggregate = Literal["mean", "min", "max"]
@@ -57,19 +66,14 @@ class Common:
         return self.min_samples
 
 
-def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
-    """ValueError unless severities rise with the measure and every clear level lies on the good side of its limit."""
-    if not steps:
-        raise ValueError("steps: give at least one severity step")
-    sign = 1.0 if direction == "above" else -1.0
-    for before, after in pairwise(steps):
-        if after.severity <= before.severity or sign * after.limit <= sign * before.limit:
-            raise ValueError(
-                f"steps: a worse severity needs a limit further {direction}; order them from mild to severe"
-            )
-    for step in steps:
-        if step.clear is not None and sign * step.clear > sign * step.limit:
-            raise ValueError(f"steps: clear {step.clear:g} must not lie {direction} its limit {step.limit:g}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rising(Common):
+    """A rule whose measure is worse the greater it is; a step is entered at its limit, not past it."""
+
+    @property
+    def direction(self) -> Direction:
+        """More is worse."""
+        return "above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,7 @@ class Level(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Count(Common):
+class Count(Rising):
     """Measure: how often something happened in the last `window_s`.
 
     boots: restarts (by `reasons`, values of the state reset_reason; an expected restart is not counted). increments:
@@ -126,14 +130,9 @@ class Count(Common):
         if given != ({needed} if needed else set()):
             raise ValueError(f"of = {self.of}: give {needed or 'neither metric, topic nor state'}")
 
-    @property
-    def direction(self) -> Direction:
-        """More is worse; a step is entered at its limit, not past it."""
-        return "above"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateIs(Common):
+class StateIs(Rising):
     """Measure: 1 while the state is one of `one_of`, none of `none_of`, or differs from the state `differs_from`; else
     0.
 
@@ -150,11 +149,6 @@ class StateIs(Common):
     def __post_init__(self) -> None:
         if sum((bool(self.one_of), bool(self.none_of), bool(self.differs_from))) != 1:
             raise ValueError("a state rule has exactly one of one_of, none_of, differs_from")
-
-    @property
-    def direction(self) -> Direction:
-        """1 is bad."""
-        return "above"
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -208,7 +202,7 @@ class Forecast(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline(Common):
+class Baseline(Rising):
     """Measure: how surprising the metric is against its own past at this hour (score of anomaly.py; 3 = notable, 7 =
     ticket).
 
@@ -222,11 +216,6 @@ class Baseline(Common):
 
     def __post_init__(self) -> None:
         check_steps(self.steps, "above")
-
-    @property
-    def direction(self) -> Direction:
-        """More surprise is worse."""
-        return "above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +238,7 @@ class Peer(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen(Common):
+class Frozen(Rising):
     """Measure: samples (one an hour) in a row with exactly the same value, of `metric` or of any watched one ("")."""
 
     kind: Literal["frozen"]
@@ -259,14 +248,9 @@ class Frozen(Common):
     def __post_init__(self) -> None:
         check_steps(self.steps, "above")
 
-    @property
-    def direction(self) -> Direction:
-        """More repeats are worse."""
-        return "above"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence(Common):
+class Silence(Rising):
     """Measure: time without a report by the gateway's clock, in multiples of the device's silence timeout."""
 
     kind: Literal["silence"]
@@ -277,14 +261,9 @@ class Silence(Common):
         if self.steps[0].limit < 1:
             raise ValueError("steps: a device is silent after 1 timeout, not before")
 
-    @property
-    def direction(self) -> Direction:
-        """Longer is worse."""
-        return "above"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signature(Common):
+class Signature(Rising):
     """Measure: how often in `window_s` all signs came in their order within `span_s`."""
 
     kind: Literal["signature"]
@@ -298,29 +277,8 @@ class Signature(Common):
         if len(self.signs) < 2:
             raise ValueError("signs: a signature has two signs or more")
 
-    @property
-    def direction(self) -> Direction:
-        """More is worse."""
-        return "above"
-
 
 AnyRule = Annotated[
     Level | Count | StateIs | Forecast | Baseline | Peer | Frozen | Silence | Signature, Field(discriminator="kind")
 ]
 Rule = Level | Count | StateIs | Forecast | Baseline | Peer | Frozen | Silence | Signature
-
-
-def severity_of(
-    measure: float, steps: tuple[Step, ...], direction: Direction, current: Severity | None
-) -> Severity | None:
-    """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear
-    level.
-    """
-    sign = 1.0 if direction == "above" else -1.0
-    demanded = None
-    for step in steps:
-        held = current is not None and current >= step.severity
-        limit = step.clear if held and step.clear is not None else step.limit
-        if sign * measure > sign * limit or (measure == limit and not (held and step.clear is not None)):
-            demanded = step.severity
-    return demanded

@@ -64,11 +64,22 @@ class Storms:
     def tick(self, now: float) -> list[Change]:
         """Tell of storms whose list changed."""
         told = []
-        for fault_class, storm in self._storms.items():
-            if storm.grew:
-                storm.grew = False
-                told.append(self._tell(ChangeKind.AMENDED, fault_class, storm, now))
+        for fault_class, storm in list(self._storms.items()):
+            if not storm.grew:
+                continue
+            storm.grew = False
+            kind = ChangeKind.AMENDED if storm.devices else ChangeKind.RECOVERED
+            if not storm.devices:
+                del self._storms[fault_class]
+            told.append(self._tell(kind, fault_class, storm, now))
         return told
+
+    def forget(self, device_id: str) -> None:
+        """A device is no longer ours; the next tick tells."""
+        for storm in self._storms.values():
+            if device_id in storm.devices:
+                del storm.devices[device_id]
+                storm.grew = True
 
     @staticmethod
     def _tell(kind: ChangeKind, fault_class: str, storm: Storm, now: float) -> Change:

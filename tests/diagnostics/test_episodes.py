@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import diagnostics
 from diagnostics.changes import Severity
 from diagnostics.episodes import TRANSITIONS, Episode, Outcome, Phase, Revision, Sight, advance, reconsider
-from diagnostics.rules import severity_of
+from diagnostics.rule_parts import severity_of
 from tests.diagnostics.fleets import HOT, Play, rules
 
 [RULE] = rules(HOT).rules

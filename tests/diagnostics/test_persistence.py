@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from diagnostics.fleet import Fleet
 from diagnostics.telemetry import Event, Presence, Report
-from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, T0, Play, rules, site
+from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, T0, Play, camera, rules, site
 from tests.diagnostics.test_arrival import CLOCK
 from tests.diagnostics.test_kinds import ERRORS, EVENTS, FROZEN, PEER, REBOOTS, SIGNATURE, STATES, USUAL, WEAR
 
@@ -200,3 +200,31 @@ def test_sites_that_are_gone_are_left_out():
     play.live(900, "a-cam1")
     kept = play.fleet.save_shared()
     Play(SILENT).fleet.restore_shared(kept)
+
+
+def test_other_rules_take_over_without_a_restart():
+    both = HOT + HOT.replace('"hot"', '"retired"').replace("F07", "F24")
+    play = Play(both.replace('name = "retired"', 'name = "retired"\nfault_class = "F24"'), [*site("a"), *site("b")])
+    play.live(120)
+    play.report("a-cam1", soc_temp_c=85)
+    assert len(play.seen) == 2
+    stricter = Engine(rules(HOT.replace("limit = 80, clear = 75", "limit = 60, clear = 55")), CATALOGUE)
+    changes = play.fleet.adopt(stricter, play.now)
+    assert [(change.kind.value, change.rule) for change in changes] == [("withdrawn", "retired@1")]
+    play.report("a-cam1", soc_temp_c=58)
+    play.report("a-cam2", soc_temp_c=65)
+    assert play.told()[2:] == ["opened device:a-cam2:F07 warning"]
+    play.report("a-cam1", soc_temp_c=50)
+    assert play.told()[3:] == ["recovered device:a-cam1:F07 warning"]
+
+
+def test_a_storm_whose_last_device_is_forgotten_is_over():
+    many = [camera(f"cam{number}", f"s{number}") for number in range(12)]
+    play = Play(HOT, many)
+    for device in many:
+        play.report(device.device_id, soc_temp_c=85)
+    play.wait(10)
+    for device in many:
+        play.fleet.forget(device.device_id)
+    play.wait(10)
+    assert play.told()[-1] == "recovered fleet:fleet:F07 warning"

@@ -1,0 +1,27 @@
+"""Who is to be looked at when: a wheel of seconds, so that the passing of time costs only what is due."""
+
+from collections.abc import Iterable
+
+
+class Wheel:
+    """One entry a device, in buckets of a second. No entry is ever searched for."""
+
+    def __init__(self, now: float) -> None:
+        self.next = int(now)
+        self._buckets: dict[int, list[str]] = {}
+
+    def watch(self, device_id: str, at: float) -> None:
+        """Look at a device at a time (or at the next opportunity, if that has passed)."""
+        bucket = max(self.next, int(at) + 1)
+        self._buckets.setdefault(bucket, []).append(device_id)
+
+    def due(self, now: float) -> list[str]:
+        """Everybody whose time has come, in order of their ids."""
+        last = int(now)
+        if last - self.next > len(self._buckets):
+            buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
+        else:
+            buckets = range(self.next, last + 1)
+        found = [device_id for bucket in buckets for device_id in self._buckets.pop(bucket, ())]
+        self.next = max(self.next, last + 1)
+        return sorted(found)
