@@ -1,6 +1,7 @@
 """A real mosquitto on a free loopback port, that can be killed and started again with its persistence."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -35,8 +36,6 @@ class Mosquitto:
 
     def start(self) -> None:
         assert BINARY is not None
-        (self.folder).chmod(0o777)
-        # Debian's mosquitto drops root to its own user, which must be able to write the persistence file.
         config = ["-c", str(self._config)]
         self._process = subprocess.Popen([BINARY, *config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10

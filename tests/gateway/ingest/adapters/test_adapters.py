@@ -78,7 +78,7 @@ def test_a_shelly_reports_mains_heat_and_switch() -> None:
 
 def test_a_zigbee_sensor_reports_battery_link_and_climate() -> None:
     [report] = said("zigbee2mqtt", "zigbee2mqtt/hall", ZIGBEE)
-    assert report["metrics"] == {"soc_pct": 95, "link_quality": 120, "ambient_temp_c": 21.4, "battery_v": 3.005}
+    assert report["metrics"] == {"battery_pct": 95, "link_quality": 120, "ambient_temp_c": 21.4, "battery_v": 3.005}
     [status] = said("zigbee2mqtt", "zigbee2mqtt/hall/availability", {"state": "offline"})
     assert status["state"] == "offline"
 
