@@ -30,7 +30,10 @@ class Mosquitto:
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
-            "max_inflight_messages 1000\nmax_queued_messages 100000\n" + extra
+            "max_inflight_messages 1000\nmax_queued_messages 100000\n"
+            # As root it would drop to its own user, which cannot write in pytest's folders.
+            + ("user root\n" if os.getuid() == 0 and "user root" not in extra else "")
+            + extra
         )
         self._process: subprocess.Popen[bytes] | None = None
 
