@@ -24,7 +24,7 @@ from tests.parts.influx import set_up_influx
 START = 1_763_700_000.0  # not on an hour: grids have to cope
 HOUR = 3600.0
 DAY = 86400.0
-KEEP = Retention(days=1000, raw_days=1000)
+KEEP = Retention(rollup_days=1000, raw_days=1000)
 Opening = Callable[[], AbstractAsyncContextManager[History]]
 
 

@@ -20,7 +20,7 @@ from gateway.storage.history import EmbeddedHistory, Retention, open_history
 from gateway.storage.ledger import SqlLedger
 
 START = 1_763_700_000.0
-KEEP = Retention(days=40_000, raw_days=40_000)
+KEEP = Retention(rollup_days=40_000, raw_days=40_000)
 BATCH = 20
 
 

@@ -13,13 +13,13 @@ _SETTLE_MS = 3 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days of rollups (5 minutes and an hour), days of the samples themselves, and a bound on the file.
+    """Days of samples, days of rollups (5 minutes and an hour), and a bound on the file.
 
     Beyond the bound the oldest samples go first, then the 5 minute rollups, then the hourly ones.
     """
 
-    days: float = 400
     raw_days: float = 30
+    rollup_days: float = 400
     max_bytes: int = 10 * 2**30
 
 
@@ -27,7 +27,7 @@ def retain(store: Store, retention: Retention, now_ms: int) -> bool:
     """Drop a slice of what is past its days or over the bound. True: there may be more to drop."""
     file = store.file
     raw_cut = now_ms - int(retention.raw_days * DAY_MS)
-    rollup_cut = now_ms - int(retention.days * DAY_MS)
+    rollup_cut = now_ms - int(retention.rollup_days * DAY_MS)
     dropped = 0
     with file.transaction():
         dropped += _drop(store, RAW, raw_cut)

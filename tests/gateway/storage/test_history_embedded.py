@@ -61,7 +61,7 @@ async def test_a_full_tail_is_put_into_blocks_by_itself(tmp_path: Path) -> None:
 
 async def test_samples_go_after_their_days_and_rollups_after_theirs(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
-    async with open_history(tmp_path / "h.db", Retention(days=20, raw_days=5), clock) as history:
+    async with open_history(tmp_path / "h.db", Retention(rollup_days=20, raw_days=5), clock) as history:
         start = NOW - 4 * DAY
         await append(history, reports(start, 4 * 1440))
         await history.settle()
@@ -81,7 +81,7 @@ async def test_samples_go_after_their_days_and_rollups_after_theirs(tmp_path: Pa
 
 async def test_data_older_than_the_samples_that_are_kept_is_counted_and_not_taken(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
-    async with open_history(tmp_path / "h.db", Retention(days=20, raw_days=5), clock) as history:
+    async with open_history(tmp_path / "h.db", Retention(rollup_days=20, raw_days=5), clock) as history:
         await history.settle()
         await append(history, reports(NOW - 6 * DAY, 10) + reports(NOW - DAY, 7))
         assert history.too_old == 10
@@ -123,7 +123,7 @@ async def test_late_rows_are_merged_into_the_blocks_they_hit_and_rollups_follow(
 
 async def test_a_device_that_reports_seldom_is_put_into_blocks_after_some_days(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
-    async with open_history(tmp_path / "h.db", Retention(days=400, raw_days=10), clock) as history:
+    async with open_history(tmp_path / "h.db", Retention(rollup_days=400, raw_days=10), clock) as history:
         await append(history, reports(NOW - 5 * DAY, 20, step=3600))
         await history.settle()
         clock.move(30 * DAY)
@@ -209,7 +209,7 @@ from pathlib import Path
 from gateway.ports.history import Sample
 from gateway.storage.history import Retention, open_history
 async def main():
-    async with open_history(Path(sys.argv[1]), Retention(days=40000, raw_days=40000)) as history:
+    async with open_history(Path(sys.argv[1]), Retention(rollup_days=40000, raw_days=40000)) as history:
         async def settle():
             while True:
                 await asyncio.sleep(0.01)
@@ -245,7 +245,7 @@ async def test_a_process_killed_at_random_moments_keeps_everything_that_append_r
             process.send_signal(signal.SIGKILL)
             reader.join()
         number = said[-1]
-        async with open_history(path, Retention(days=40_000, raw_days=40_000)) as history:
+        async with open_history(path, Retention(rollup_days=40_000, raw_days=40_000)) as history:
             found = await history.raw("cam-1", "t", 1e9, 1e9 + number, number + 1)
             assert [sample.value for sample in found] == [n / 10 for n in range(number)]
             assert await count(history, 1e9 - 1, 1e9 + number, 1) >= number
