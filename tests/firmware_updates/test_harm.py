@@ -3,7 +3,8 @@ from statistics import median
 
 import pytest
 
-from firmware_updates.harm import Bad, BadSpecError, Fleet, parse_bad, simulate
+from firmware_updates.harm import BadSpecError, parse_bad, simulate
+from firmware_updates.harm_fleet import Bad, Fleet
 from firmware_updates.policy import Policy
 from firmware_updates.thresholds import Modelled, deal, groups, rate
 
