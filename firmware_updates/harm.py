@@ -1,4 +1,4 @@
-"""How many devices does a bad release harm? Medians over runs (`harm_fleet`), beside models of percentage thresholds."""
+"""How many devices does a bad release harm? Medians over runs (`harm_fleet`), beside models of percentage rules."""
 
 import random
 import statistics
