@@ -60,8 +60,8 @@ async def security_txt(request: web.Request) -> web.StreamResponse:
 
 
 def add_routes(app: web.Application) -> None:
-    """The machine's routes. `/metrics` is public here only if the wiring passed a registry."""
+    """The machine's routes. `/metrics` is for signed-in staff here; scrapers have a listener of their own."""
     add(app, Access.PUBLIC, "GET", "/healthz", healthz)
     add(app, Access.PUBLIC, "GET", "/readyz", readyz)
-    add(app, Access.PUBLIC, "GET", "/metrics", metrics)
+    add(app, Access.STAFF, "GET", "/metrics", metrics)
     add(app, Access.PUBLIC, "GET", "/.well-known/security.txt", security_txt)

@@ -127,8 +127,8 @@ async def explain_problems(request: web.Request, handler: Handler) -> web.Stream
     except OSError as outage:
         if request.transport is None or request.transport.is_closing():
             raise  # the reader has left
-        log.warning("page_without_store", extra={"path": request.path, "error": str(outage)})
+        log.warning("a page without its store: %s: %s", request.path, outage)
         return problem(request, 503, headers={"Retry-After": "30"})
     except Exception:  # the last edge: whatever it was, people get a page and operators get the trace
-        log.exception("page_failed")
+        log.exception("a page failed: %s", request.path)
         return problem(request, 500)

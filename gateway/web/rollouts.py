@@ -1,4 +1,4 @@
-"""The rollouts page: what is going out to whom, how it goes, and the two steps people may take: pause and stop."""
+"""The rollouts page: what is going out to whom, how it goes, and what people may do: approve, pause, resume, stop."""
 
 from collections.abc import Sequence
 
@@ -58,6 +58,7 @@ async def _shown(request: web.Request) -> dict[str, object]:
         "rollout": rollout,
         "totals": totals,
         "stop_words": stop_words(rollout),
+        "can_approve": rollout.state == "pending_approval" and rollout.author != viewer_of(request).user,
         "can_pause": rollout.state in RUNNING,
         "can_resume": rollout.state in PAUSED,
         "can_stop": rollout.state in RUNNING | PAUSED,
@@ -77,7 +78,7 @@ async def rollout_now(request: web.Request) -> web.StreamResponse:
 
 
 async def step(request: web.Request) -> web.StreamResponse:
-    """Pause, resume or stop. Stopping asks for the version to be typed: it cannot be taken back."""
+    """Approve, pause, resume or stop. Stopping asks for the version to be typed: it cannot be taken back."""
     provider, rollout = _rollouts(request), await _rollout(request)
     form, actor, now = await request.post(), viewer_of(request).user, request.app[PARTS].clock.now()
     reason = str(form.get("reason", "")).strip()[:500]
@@ -87,6 +88,8 @@ async def step(request: web.Request) -> web.StreamResponse:
     try:
         if wanted == "pause":
             await provider.pause(rollout.rollout_id, actor, reason, now)
+        elif wanted == "approve":
+            await provider.approve(rollout.rollout_id, actor, now)
         elif wanted == "resume":
             await provider.resume(rollout.rollout_id, actor, now)
         elif wanted == "stop":

@@ -81,6 +81,9 @@ class Rollouts(Protocol):
     async def get(self, rollout_id: str) -> RolloutView | None:
         """One, by id."""
 
+    async def approve(self, rollout_id: str, actor: str, now: float) -> None:
+        """A second person agrees to exactly what is stored now."""
+
     async def pause(self, rollout_id: str, actor: str, reason: str, now: float) -> None:
         """No new install starts; those in the middle go on."""
 

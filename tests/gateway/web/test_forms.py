@@ -172,6 +172,23 @@ async def test_a_rollout_is_paused_and_resumed_by_a_manager_with_a_reason(person
     assert [step for step, *_ in world.rollouts.steps] == ["pause", "resume", "stop"]
 
 
+async def test_a_rollout_is_approved_by_a_second_person_only(person, world: World) -> None:
+    from dataclasses import replace
+
+    from gateway.ports.registry import Role, User
+    from tests.gateway.web.world import HASH
+
+    await world.accounts.put_user(User("rina", Role.MANAGER, HASH, "", "Rina"))
+    world.rollouts.one = replace(world.rollouts.one, state="pending_approval", approver="")
+    dewi, rina = await person("dewi"), await person("rina")
+    page = "/staff/rollouts/r-250"
+    assert "Approve" not in await dewi.page(page), "the author is not asked"
+    assert (await dewi.send(f"{page}/approve", page)).status == 409
+    assert "Approve" in await rina.page(page)
+    assert (await rina.send(f"{page}/approve", page)).status == 303
+    assert world.rollouts.steps == [("approve", "rina", "")]
+
+
 async def test_pages_stay_whole_without_updates_and_with_a_history_that_is_away(person, world: World, server) -> None:
     class Away:
         async def series(self, *_: object):

@@ -52,12 +52,15 @@ async def test_the_gateway_is_ready_only_when_every_part_is_and_says_which_is_no
         assert (await client.get("/healthz")).status == 200, "an outage of a store does not restart us"
 
 
-async def test_metrics_are_shown_only_if_the_wiring_passed_them(world: World) -> None:
+async def test_metrics_on_the_pages_listener_are_for_staff_and_only_if_the_wiring_passed_them(world: World) -> None:
     registry = CollectorRegistry()
     Counter("siaga_messages", "Messages", registry=registry).inc()
     async with TestClient(TestServer(create_app(world.parts(metrics=registry)))) as client:
+        assert (await client.get("/metrics", allow_redirects=False)).status == 303
+        await client.post("/api/v1/session", json={"name": "sari", "password": PASSWORD})
         assert "siaga_messages_total 1.0" in await (await client.get("/metrics")).text()
     async with TestClient(TestServer(create_app(world.parts()))) as client:
+        await client.post("/api/v1/session", json={"name": "sari", "password": PASSWORD})
         assert (await client.get("/metrics")).status == 404
 
 

@@ -79,6 +79,11 @@ class Rollouts:
         self.steps.append((step, actor, reason))
         self.one = replace(self.one, state=state, reason=reason)
 
+    async def approve(self, rollout_id: str, actor: str, now: float) -> None:
+        if actor == self.one.author:
+            raise Refused("the author may not approve the own rollout")
+        self._step("approve", "scheduled", actor, "")
+
     async def pause(self, rollout_id: str, actor: str, reason: str, now: float) -> None:
         self._step("pause", "paused", actor, reason)
 
