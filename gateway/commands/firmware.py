@@ -26,6 +26,7 @@ from firmware_updates.signing import (
     sign,
     verify,
 )
+from firmware_updates.work import Missing
 from gateway.clock import SystemClock
 from gateway.commands.run import add_settings, settings_of
 from gateway.derived import base_url, web_secret
@@ -85,7 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
         return actions[arguments.action](arguments)
     settings = settings_of(arguments)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_with_gateway(settings, arguments))
+    try:
+        return asyncio.run(_with_gateway(settings, arguments))
+    except Missing as error:
+        print(f"siaga firmware: {error.args[0]}", file=sys.stderr)
+        return 1
 
 
 def service_of(settings: Settings) -> tuple[UpdateService, ImageStore]:

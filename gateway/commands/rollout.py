@@ -31,6 +31,7 @@ from gateway.settings import Settings
 from gateway.storage.database import open_database
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.update_desk import SqlUpdates
+from gateway.web.updates import Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; 1 where the rollout does not exist."""
+    """Do it; 1 where the rollout does not exist or does not allow it."""
     if arguments.action == "simulate":
         return _simulate(arguments)
     settings = settings_of(arguments)
@@ -82,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
         return asyncio.run(_act(settings, arguments))
     except KeyError as error:
         print(f"siaga rollout: no rollout {error.args[0]!r}", file=sys.stderr)
-        return 1
+    except Refused as refusal:
+        print(f"siaga rollout: {refusal}", file=sys.stderr)
+    return 1
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -122,10 +125,9 @@ async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
             await pages.resume(arguments.rollout, arguments.who, now)
         elif action == "stop":
             mode = AbortMode.REVERT if arguments.revert else AbortMode.KEEP
-            name, who, why = arguments.rollout, arguments.who, arguments.reason
-            await updates.follow(lambda store: service.abort(store, who, name, mode, why, now), now)
+            await pages.stop(arguments.rollout, arguments.who, arguments.reason, now, mode)
         elif action == "export":
-            await _export(updates, arguments.rollout)
+            await _export(pages, updates, arguments.rollout)
         else:
             await _show(pages, arguments)
     return 0
@@ -229,7 +231,9 @@ async def _show(pages: UpdatePages, arguments: argparse.Namespace) -> None:
         Console().print(table)
 
 
-async def _export(updates: SqlUpdates, rollout_id: str) -> None:
+async def _export(pages: UpdatePages, updates: SqlUpdates, rollout_id: str) -> None:
+    if await pages.get(rollout_id) is None:
+        raise KeyError(rollout_id)
     writer = csv.writer(sys.stdout)
     writer.writerow(("device", "site", "wave", "state", "reason", "since"))
     after = ""

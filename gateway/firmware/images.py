@@ -1,6 +1,8 @@
 """Images on disk, named by their SHA-256, and the signed addresses under which devices fetch them."""
 
+import asyncio
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterable
 from hmac import compare_digest, digest
@@ -57,7 +59,7 @@ class ImageStore:
                     part.unlink()
                     raise ValueError(f"more than the {size} bytes that were announced")
                 file.write(chunk)
-        return have == size and self._complete(sha256, part)
+        return have == size and await asyncio.to_thread(self._complete, sha256, part)
 
     def add(self, path: Path) -> str:
         """Copy a file in; its SHA-256."""
@@ -87,6 +89,8 @@ class ImageStore:
         if _hash(part) != sha256:
             part.unlink()
             raise ValueError(f"the bytes do not have the SHA-256 {sha256}: the upload begins anew")
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.rename(self._folder / sha256)
         return True
 

@@ -59,11 +59,13 @@ class UpdatePages:
 
         await self._act(agree, rollout_id)
 
-    async def stop(self, rollout_id: str, actor: str, reason: str, now: float) -> None:
+    async def stop(
+        self, rollout_id: str, actor: str, reason: str, now: float, mode: AbortMode = AbortMode.KEEP
+    ) -> None:
         """See `Rollouts`: finished devices keep the version, those that have not begun never begin."""
         try:
             await self._updates.follow(
-                lambda store: self._service.abort(store, actor, rollout_id, AbortMode.KEEP, reason, now), now
+                lambda store: self._service.abort(store, actor, rollout_id, mode, reason, now), now
             )
         except Missing:
             raise KeyError(rollout_id) from None
