@@ -1,6 +1,9 @@
 """Each contract suite runs on every adapter: memory, SQLite, a real PostgreSQL."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,20 @@ def one_database(postgresql: PostgreSql) -> str:
     return postgresql.new_database()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with its schema and nothing else, to copy."""
+    folder = tmp_path_factory.mktemp("schema")
+
+    async def make() -> None:
+        async with sqlite_stores(folder):
+            pass
+
+    with ThreadPoolExecutor(1) as elsewhere:  # this thread may have a loop that runs
+        elsewhere.submit(asyncio.run, make()).result()
+    return folder / "siaga.db"
+
+
 def empty(connection: Connection) -> None:
     for table in reversed(metadata.sorted_tables):
         if table.name != "counters":
@@ -31,6 +48,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         case "memory":
             yield memory_stores()
         case "sqlite":
+            shutil.copy(request.getfixturevalue("empty_file"), tmp_path / "siaga.db")
             async with sqlite_stores(tmp_path) as opened:
                 yield opened
         case _:

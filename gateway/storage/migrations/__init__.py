@@ -1,5 +1,6 @@
 """Brings a database's schema to the revision that this program was written for, inside one transaction."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic.migration import MigrationContext
@@ -17,7 +18,7 @@ def migrate(connection: Connection, where: str, *, upgrade: bool) -> None:
     """Upgrade to the newest revision. DatabaseUnusable if the state is not ours to upgrade (or `upgrade` is False)."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    scripts = ScriptDirectory(str(Path(__file__).parent))
+    scripts = _scripts()
     newest = scripts.get_current_head()
     context = MigrationContext.configure(
         connection,
@@ -33,6 +34,11 @@ def migrate(connection: Connection, where: str, *, upgrade: bool) -> None:
         )
     with Operations.context(context):
         context.run_migrations()
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).parent))
 
 
 def _refuse_the_foreign(connection: Connection, scripts: ScriptDirectory, where: str, current: str | None) -> None:
