@@ -128,10 +128,12 @@ def _sign(arguments: argparse.Namespace) -> int:
     document = manifest(arguments, arguments.image.read_bytes(), SystemClock().now())
     parse_manifest(document)
     key = load_private(arguments.key.read_bytes())
-    manifest_of(arguments.image).write_bytes(document)
-    with signature_of(arguments.image).open("a") as file:
+    target = manifest_of(arguments.image)
+    again = target.exists() and target.read_bytes() == document
+    target.write_bytes(document)
+    with signature_of(arguments.image).open("a" if again else "w") as file:
         file.write(encode_signature(sign(document, key)) + "\n")
-    print(f"release {release_id(document)}: {manifest_of(arguments.image)}")
+    print(f"release {release_id(document)}: {target}")
     return 0
 
 

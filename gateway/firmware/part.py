@@ -25,7 +25,14 @@ log = structlog.get_logger()
 
 TICK_S: Final = 5.0
 ALIVE_S: Final = 60.0
-ACTIVE: Final = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED, RolloutState.ABORTED})
+ACTIVE: Final = frozenset(RolloutState) - {
+    RolloutState.DRAFT,
+    RolloutState.SIMULATED,
+    RolloutState.PENDING_APPROVAL,
+    RolloutState.SCHEDULED,
+}
+OVER_S: Final = 3 * 86_400.0
+"""A rollout that ended longer ago has no device at work: the longest soak and the wait for a silent one are over."""
 
 
 class Heard(Protocol):
@@ -123,7 +130,7 @@ class UpdatePart:
                 partial(self.service.fault, device_id=device, fault_class=fault_class, now=now), now
             )
             self._faults.pop()
-        at_work = await self.updates.read(lambda store: _at_work(store, self.service))
+        at_work = await self.updates.read(lambda store: _at_work(store, self.service, now))
         alive = [device for device in at_work if (self._heard.received_at(device) or 0.0) > now - ALIVE_S]
         if alive:
             await self.updates.follow(lambda store: _seen(store, self.service, alive, now), now)
@@ -144,10 +151,12 @@ class UpdatePart:
             self._intake.take(messages)
 
 
-def _at_work(store: UpdateStore, service: UpdateService) -> dict[str, tuple[float, int]]:
+def _at_work(store: UpdateStore, service: UpdateService, now: float) -> dict[str, tuple[float, int]]:
     """Devices at risk, and what their update explains. As many as the budgets allow, never the fleet."""
     found: dict[str, tuple[float, int]] = {}
     for rollout in store.rollouts(ACTIVE):
+        if rollout.over and rollout.ended_at < now - OVER_S:
+            continue
         after = ""
         while rows := store.attempts(rollout.rollout_id, AT_RISK, after=after):
             after = rows[-1].attempt_id

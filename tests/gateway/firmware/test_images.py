@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_any_way_of_cutting_an_upload_gives_the_same_file(tmp_path_factory: pyte
     edges = [0, *sorted(cuts), len(IMAGE)]
 
     async def upload() -> None:
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             await store.receive(SHA256, store.uploaded(SHA256), len(IMAGE), pieces(IMAGE[start:end]))
 
     asyncio.run(upload())
