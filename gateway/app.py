@@ -22,19 +22,20 @@ from firmware_updates.service import UpdateService
 from gateway import metrics
 from gateway.access import device_authentication
 from gateway.clock import Clock, SystemClock
-from gateway.derived import base_url, broker_address, endpoint_settings, load_rules, web_secret
+from gateway.derived import base_url, broker_address, endpoint_settings, load_rules, web_secret, web_settings
 from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
 from gateway.firmware.part import UpdateLog, UpdatePart
 from gateway.firmware.views import UpdatePages
+from gateway.housekeeping import keep_house
 from gateway.ingest import journal
 from gateway.ingest.digest import Digest
 from gateway.ingest.endpoint.server import Endpoint, open_endpoint
 from gateway.ingest.mqtt_client import BrokerClient
 from gateway.ingest.pipeline import Limits, Pipeline
 from gateway.ingest.recovery import recover
-from gateway.live import FleetMemory, LivePages, follow_registry, load_registry
+from gateway.live import FleetMemory, LivePages, follow_registry, load_registry, watch_hearing
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
@@ -53,7 +54,7 @@ from gateway.storage.registry import SqlRegistry
 from gateway.storage.tickets import SqlTickets
 from gateway.storage.update_desk import SqlUpdates
 from gateway.web.knowledge import Knowledge
-from gateway.web.parts import WebParts, WebSettings
+from gateway.web.parts import WebParts
 from gateway.web.server import create_app
 from gateway.web.wake import Broadcaster
 
@@ -126,6 +127,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         def committed(done: Committed, effects: Effects) -> None:
             part.noticed(effects.changes)
+            wake.publish("devices")
             if done.tickets:
                 wake.publish("tickets")
             if done.downlink:
@@ -165,7 +167,15 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             broker = BrokerClient(broker_address(settings.broker), pipeline, clock)
             stack.callback(tasks.create_task(broker.run(), name="broker").cancel)
             ways.append(broker)
-        for work, name in ((publisher.run(), "downlink"), (update_publisher.run(), "offers"), (part.run(), "updates")):
+            if endpoint is None:
+                watching = watch_hearing(partial(getattr, broker, "trouble"), pipeline.hearing, clock)
+                stack.callback(tasks.create_task(watching, name="hearing").cancel)
+        for work, name in (
+            (publisher.run(), "downlink"),
+            (update_publisher.run(), "offers"),
+            (part.run(), "updates"),
+            (keep_house(tickets, accounts, clock), "housekeeping"),
+        ):
             stack.callback(tasks.create_task(work, name=name).cancel)
 
         checks = {"database": ledger.ready, "history": lambda: _flowing(forwarder)}
@@ -187,7 +197,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             knowledge=Knowledge(faults, catalogue),
             rejects=ledger,
             clock=clock,
-            settings=WebSettings(secret, base_url(settings), secure_cookies=settings.http.secure_cookies),
+            settings=web_settings(settings, secret),
             wake=wake,
             checks=checks,
             metrics=None if settings.http.metrics_port else exposition,

@@ -11,6 +11,7 @@ from gateway.ingest.adapters import load_adapter
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate
 from gateway.ingest.mqtt_client import BrokerAddress
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
+from gateway.web.parts import WebSettings
 
 
 def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
@@ -67,6 +68,19 @@ def broker_address(broker: BrokerMqtt) -> BrokerAddress:
 def base_url(settings: Settings) -> str:
     """How people and devices reach us."""
     return settings.http.base_url or f"http://{settings.http.host}:{settings.http.port}"
+
+
+def web_settings(settings: Settings, secret: bytes) -> WebSettings:
+    """What pages need."""
+    http = settings.http
+    return WebSettings(
+        secret,
+        base_url(settings),
+        secure_cookies=http.secure_cookies,
+        support_contact=http.support_contact,
+        company=http.company,
+        trusted_proxies=http.trusted_proxies,
+    )
 
 
 def web_secret(settings: Settings) -> bytes:

@@ -1,7 +1,7 @@
 """The fleet in memory: filled from the registry, followed while that changes, checkpointed by the pipeline."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -115,3 +115,25 @@ async def follow_registry(memory: FleetMemory, registry: Registry, revision: int
                 await asyncio.sleep(0)
         if changed:
             log.info("the registry changed", devices=len(changed))
+
+
+DEAF_S = 20.0
+"""A broker that is away for so long is our own outage: shorter than any device's silence timeout."""
+
+
+async def watch_hearing(trouble: Callable[[], str], tell: Callable[[bool, float], None], clock: Clock) -> None:
+    """Tell the fleet when the only way in is away, and when it is back, for ever."""
+    since: float | None = None
+    told = False
+    while True:
+        await clock.sleep(1.0)
+        now = clock.now()
+        if not trouble():
+            if told:
+                tell(True, now)
+            since, told = None, False
+        else:
+            since = now if since is None else since
+            if not told and now - since > DEAF_S:
+                tell(False, since)
+                told = True

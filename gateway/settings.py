@@ -36,6 +36,8 @@ class Http(_Section):
     base_url: str = ""
     secure_cookies: bool = False
     trusted_proxies: int = Field(default=0, ge=0, le=4)
+    support_contact: str = ""
+    company: str = "Siaga"
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
 

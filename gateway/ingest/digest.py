@@ -36,6 +36,12 @@ class Observer(Protocol):
     def expect(self, device_id: str, until: float, reboots: int = 1) -> None:
         """The device is being worked on: until then silence and that many restarts are no news."""
 
+    def ingest_lost(self, now: float) -> Sequence[Change]:
+        """We know that we cannot hear: verdicts of silence freeze."""
+
+    def ingest_restored(self, now: float) -> Sequence[Change]:
+        """We can hear again."""
+
     def tick(self, now: float) -> Sequence[Change]:
         """Time has passed."""
 
@@ -60,6 +66,8 @@ INTERNAL: Link = _Nowhere()
 """The link of what the gateway tells itself. No device's message can have it."""
 EXPECT = "$expect"
 """Channel of an internal message: {"until": s, "reboots": n}; the device is being worked on (see `Fleet.expect`)."""
+INGEST = "$ingest"
+"""Channel of an internal message: b"lost" or b"restored"; whether we can hear at all (see `Fleet.ingest_lost`)."""
 
 
 class Digest:
@@ -85,7 +93,7 @@ class Digest:
         work = _Batch(self._fleet, kept)
         registered = self._registered
         for message in messages:
-            if message.device_id in registered:
+            if message.device_id in registered or message.link is INTERNAL:
                 work.take(message)
             else:
                 work.refuse_stranger(message)
@@ -143,9 +151,8 @@ class _Batch:
                 event = wire.event(message.payload, message.device_id, message.received_at)
                 self.changes += self._fleet.event(event)
                 self._keep(message)
-            elif channel == EXPECT and message.link is INTERNAL:
-                told = json.loads(message.payload)
-                self._fleet.expect(message.device_id, float(told["until"]), int(told["reboots"]))
+            elif channel in (EXPECT, INGEST) and message.link is INTERNAL:
+                self._internal(message)
                 self._keep(message)
             elif channel in topics.UPLINK:
                 if len(message.payload) > wire.MAX_MESSAGE_BYTES:
@@ -155,6 +162,15 @@ class _Batch:
                 self._refuse(message, RejectReason.UNKNOWN_TOPIC, "no device speaks on this topic")
         except wire.Refused as refused:
             self._refuse(message, _reason(refused), refused.detail)
+
+    def _internal(self, message: Inbound) -> None:
+        if message.channel == EXPECT:
+            told = json.loads(message.payload)
+            self._fleet.expect(message.device_id, float(told["until"]), int(told["reboots"]))
+        elif message.payload == b"lost":
+            self.changes += self._fleet.ingest_lost(message.received_at)
+        else:
+            self.changes += self._fleet.ingest_restored(message.received_at)
 
     def refuse_stranger(self, message: Inbound) -> None:
         """Refuse a message of nobody we know."""

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from gateway.clock import Clock, every
-from gateway.ingest.digest import Digest, Digested
+from gateway.ingest.digest import INGEST, INTERNAL, Digest, Digested
 from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Link
 from gateway.ports.ledger import Committed, Effects, Ledger
@@ -50,7 +50,8 @@ class Limits:
     """`window`: unacknowledged messages held at most. `batch`: messages a transaction. Times in seconds.
 
     A checkpoint comes after `checkpoint_s` or `checkpoint_messages`: it bounds what a crash has to replay (at 20 us a
-    message, 200,000 are four seconds) and how long journal entries are kept.
+    message, 200,000 are four seconds) and how long journal entries are kept. An outage of the ledger longer than
+    `deaf_s` is our own silence, not the devices'.
     """
 
     window: int = 5000
@@ -58,6 +59,7 @@ class Limits:
     tick_s: float = 1.0
     checkpoint_s: float = 60.0
     checkpoint_messages: int = 200_000
+    deaf_s: float = 10.0
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Pipeline:
         self._checkpoint_at = clock.now() + self.limits.checkpoint_s
         self._checkpoint_after = self.limits.checkpoint_messages
         self._tick_due = False
+        self._deaf: list[Inbound] = []
         self._draining = False
         self._drained = asyncio.Event()
 
@@ -159,6 +162,10 @@ class Pipeline:
                 await self._wait_for_outflow()
             # The clock is read once a batch; messages carry their own receive times.
             now = self._clock.now()
+            if self._deaf:
+                # Before any tick: what we could not hear is not the devices' silence.
+                deaf, self._deaf = self._deaf, []
+                await self._steps.put(_Step(self._digest.batch(deaf, now)))
             if inbox:
                 messages = [inbox.popleft() for _ in range(min(size, len(inbox)))]
                 await self._steps.put(_Step(self._digest.batch(messages, now), messages))
@@ -180,6 +187,9 @@ class Pipeline:
 
     async def _wait_for_outflow(self) -> None:
         log.warning("outbox full: not acknowledging until the history store has caught up")
+        self.hearing(False, self._clock.now())
+        deaf, self._deaf = self._deaf, []
+        await self._steps.put(_Step(self._digest.batch(deaf, self._clock.now())))
         while self._outflow.full and not self._draining:
             if self._tick_due:
                 self._tick_due = False
@@ -187,6 +197,13 @@ class Pipeline:
                 if ticked:
                     await self._steps.put(_Step(ticked))
             await self._clock.sleep(self.limits.tick_s)
+        self.hearing(True, self._clock.now())
+
+    def hearing(self, can_hear: bool, at: float) -> None:
+        """Tell the fleet that we cannot hear since `at` (our own outage), or can again. It goes through the journal."""
+        word = b"restored" if can_hear else b"lost"
+        self._deaf.append(Inbound("", INGEST, word, at, INTERNAL, 0))
+        self._arrived.set()
 
     async def _commit_stage(self) -> None:
         while (step := await self._steps.get()) is not None:
@@ -203,13 +220,14 @@ class Pipeline:
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Try again and again while the database is away: 0.1 s doubling to 5 s. Nothing overtakes."""
-        delay = 0.1
+        delay, began = 0.1, 0.0
         while True:
             try:
                 done = await work()
             except OSError as error:
                 self.counts.retries += 1
                 if not self.counts.trouble:
+                    began = self._clock.now()
                     log.error("the ledger is away; retrying", reason=str(error))
                 self.counts.trouble = str(error) or type(error).__name__
                 await self._clock.sleep(delay)
@@ -217,6 +235,9 @@ class Pipeline:
             else:
                 if self.counts.trouble:
                     log.info("the ledger is back")
+                    if self._clock.now() - began > self.limits.deaf_s:
+                        self.hearing(False, began)
+                        self.hearing(True, self._clock.now())
                 self.counts.trouble = ""
                 return done
 

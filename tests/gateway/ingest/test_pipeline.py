@@ -258,3 +258,48 @@ async def test_history_read_back_from_the_journal_is_what_was_offered_after_the_
     entries = await ledger.read_journal(0, 10**9)
     read = [sample for entry in entries for sample in journal.samples(entry, CATALOGUE.possible)]
     assert [(s.device_id, s.at, s.metrics) for s in read] == [(s.device_id, s.at, s.metrics) for s in history.samples]
+
+
+class FastClock(SystemClock):
+    """Two hundred seconds a second."""
+
+    def __init__(self) -> None:
+        self._began = super().now()
+
+    def now(self) -> float:
+        return START + (super().now() - self._began) * 200
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 200)
+
+
+async def test_our_own_outage_opens_no_ticket_about_a_devices_silence() -> None:
+    """The database is away for longer than the timeout; one device's messages wait with us, the other's elsewhere."""
+    memory, ledger, link, clock = fleet_of("cam-1", "cam-2"), FlakyLedger(), Sender(), FastClock()
+    pipeline = Pipeline(Digest(memory.fleet, memory.registered), ledger, memory, History(), clock)
+    async with running(pipeline):
+        pipeline.take([message(report(1), link, n, device=f"cam-{n}", at=clock.now()) for n in (1, 2)])
+        await asyncio.sleep(0.2)
+        ledger.away = 60  # 0.1 s doubling to 5 s: almost five minutes
+        pipeline.take([message(report(2), link, 3, device="cam-2", at=clock.now())])
+        while ledger.away:
+            pipeline.take([message(report(3 + ledger.away), link, 4, device="cam-2", at=clock.now())])
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)  # twenty seconds of ticks before the broker delivers the rest
+        pipeline.take([message(report(2), link, 5, device="cam-1", at=clock.now())])
+        await asyncio.sleep(0.1)
+    scopes = [change.scope.value for effects in ledger.effects for change in effects.changes]
+    assert not {"device", "site"} & set(scopes)
+
+
+async def test_a_device_that_stays_silent_after_our_outage_still_gets_its_ticket() -> None:
+    memory, ledger, link, clock = fleet_of("cam-1"), FlakyLedger(), Sender(), FastClock()
+    pipeline = Pipeline(Digest(memory.fleet, memory.registered), ledger, memory, History(), clock)
+    async with running(pipeline):
+        pipeline.take([message(report(1), link, 1, at=clock.now())])
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if any(effects.changes for effects in ledger.effects):
+                break
+    opened = [change for effects in ledger.effects for change in effects.changes]
+    assert opened
