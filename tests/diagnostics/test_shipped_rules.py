@@ -1,0 +1,87 @@
+"""What is shipped: every fault of the catalogue has words and a rule; every rule has a reason and both kinds of example."""
+
+import re
+
+import pytest
+
+from device_sim.faults import FAULTS as SIMULATED
+from diagnostics.faults import FaultClass, load_faults
+from diagnostics.rule_file import SEEN_CLOCK, load_default_rules, metrics_of
+from diagnostics.rules import Rule
+from tests.diagnostics.fleets import CATALOGUE
+
+FAULTS = load_faults()
+RULES = load_default_rules(CATALOGUE).rules
+CATALOGUED = [f"F{number:02d}" for number in range(1, 43)]
+BY_THE_GATEWAY = {"F39", "F40"}  # judged from silence, site by site and over all sites
+UPDATES = ["UPDATE_LOST", "UPDATE_FAILED", "UPDATE_UNHEALTHY", "UPDATE_SECURITY"]
+TEXTS = ("name", "cause", "notice", "support", "customer", "article")
+TECHNICAL = re.compile(
+    r"\b(RSSI|MQTT|firmware|NTP|SMART|TLS|PoE|ONVIF|RTSP|IP address|alamat IP|packet|paket data|kernel|watchdog|dBm|"
+    r"checksum|latency|latensi|broker|bit ?rate|laju bit|eMMC|SoC|CPU|RAID)\b",
+    re.IGNORECASE,
+)
+
+
+def words(fault: FaultClass) -> list[tuple[str, str]]:
+    """(English, Indonesian) of every text of a class."""
+    texts = [getattr(fault, name) for name in TEXTS] + ([fault.part] if fault.part else [])
+    return [(text.en, text.id) for text in texts]
+
+
+@pytest.mark.parametrize("fault_id", [*CATALOGUED, "OFFLINE", *UPDATES])
+def test_every_fault_class_is_told_in_english_and_indonesian(fault_id):
+    fault = FAULTS[fault_id]
+    for english, indonesian in words(fault):
+        assert english.strip() == english != indonesian == indonesian.strip()
+    for text in (fault.cause, fault.notice, fault.support, fault.customer, fault.article):
+        assert text.en.endswith(".")
+        assert text.id.endswith(".")
+
+
+@pytest.mark.parametrize("fault_id", FAULTS)
+def test_customers_read_no_technical_words(fault_id):
+    fault = FAULTS[fault_id]
+    for text in (fault.name, fault.notice, fault.customer, fault.article):
+        for said in (text.en, text.id):
+            assert TECHNICAL.search(said) is None, f"{fault_id}: {said}"
+
+
+@pytest.mark.parametrize("fault_id", FAULTS)
+def test_every_article_says_enough_to_act_on(fault_id):
+    article = FAULTS[fault_id].article
+    assert 80 <= len(article.en) <= 600
+    assert 80 <= len(article.id) <= 600
+
+
+def test_every_simulated_fault_is_a_fault_class():
+    assert set(SIMULATED) <= set(FAULTS)
+
+
+def test_every_fault_of_the_catalogue_is_looked_for():
+    looked_for = {rule.fault_class for rule in RULES} | BY_THE_GATEWAY
+    assert set(CATALOGUED) - looked_for == set()
+
+
+def test_every_rule_feeds_a_known_class():
+    assert {rule.fault_class for rule in RULES} <= set(FAULTS)
+
+
+def told_by_the_clock(rule: Rule) -> bool:
+    """Whether the rule judges the clock itself, which an example's reports cannot set wrong."""
+    return SEEN_CLOCK in set(metrics_of(rule))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_is_shown_firing_and_not_firing(rule):
+    outcomes = {bool(example.expect) for example in rule.examples}
+    assert outcomes == ({False} if told_by_the_clock(rule) else {True, False})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_gives_the_reason_for_its_numbers(rule):
+    assert len(rule.reason.split()) >= 12
+
+
+def test_a_class_that_cannot_wait_is_acted_on_within_days():
+    assert all(fault.time_to_act_s <= 3 * 86_400 for fault in FAULTS.values() if not fault.can_wait)
