@@ -5,12 +5,12 @@ judges it, and physically possible) no rule is looked at. The rest is looked at 
 that changed, a restart, a counter that grew, an event, an hourly sample, a completed cycle, silence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf, nextafter
 
 from diagnostics.catalogue import Catalogue
-from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE, RuleSet
+from diagnostics.rule_file import RuleSet
 from diagnostics.rule_parts import Step
 from diagnostics.rules import (
     Baseline,
@@ -254,11 +254,6 @@ class Engine:
                     _sort(draft, rule)
             plan = self._plans[key] = _finish(draft)
         return plan
-
-
-def seen_by_gateway(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Rules on what the gateway itself measures, by pseudo metric."""
-    return {name: plan.by_metric[name] for name in (SEEN_CLOCK, SEEN_IMPOSSIBLE) if name in plan.by_metric}
 
 
 def in_order(plan: Plan, names: Iterable[str]) -> list[str]:

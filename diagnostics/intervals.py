@@ -19,8 +19,6 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
 
 def _at_most(count: int, mean: float) -> float:
     """P(X <= count) of a Poisson variable."""
-    if mean <= 0:
-        return 1.0
     return sum(exp(number * log(mean) - mean - lgamma(number + 1)) for number in range(count + 1))
 
 

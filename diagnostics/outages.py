@@ -70,8 +70,6 @@ class Outages:
         silent = []
         for memory in due:
             at = self.deadline(memory)
-            if memory.silent_since:
-                continue  # wake() watches it again
             if at > now or watch.blind_since:
                 self.look_at(memory, max(at, now + 1.0))
             else:

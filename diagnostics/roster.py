@@ -159,8 +159,7 @@ class Roster:
         site = memory.site
         if memory.silent_since:
             site.silent[device_id] = memory.silent_since
-        if memory.received_at:
-            self._outages.resume(memory)
+        self._outages.resume(memory)
         site.heard_at = max(site.heard_at, memory.received_at)
         note_trouble(memory, site)
 

@@ -69,8 +69,9 @@ def severity_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """A condition on another state or metric of the same report. An unknown state is in `none_of`, never in
-    `one_of`.
+    """A condition on another state or metric of the same report. An unknown state is in `none_of`, never in `one_of`.
+
+    `known` = false: the device has never said this state.
     """
 
     __pydantic_config__ = STRICT
@@ -78,6 +79,7 @@ class Guard:
     state: str = ""
     one_of: tuple[str, ...] = ()
     none_of: tuple[str, ...] = ()
+    known: bool | None = None
     metric: str = ""
     above: float | None = None
     below: float | None = None
@@ -85,8 +87,8 @@ class Guard:
     def __post_init__(self) -> None:
         if bool(self.state) == bool(self.metric):
             raise ValueError("a guard names one state or one metric")
-        if self.state and bool(self.one_of) == bool(self.none_of):
-            raise ValueError("a guard on a state has one_of or none_of")
+        if self.state and sum((bool(self.one_of), bool(self.none_of), self.known is not None)) != 1:
+            raise ValueError("a guard on a state has one_of or none_of or known")
         if self.metric and self.above is None and self.below is None:
             raise ValueError("a guard on a metric has above or below")
 
@@ -94,6 +96,8 @@ class Guard:
         """Whether the report satisfies it; a metric that is not there does not."""
         if self.state:
             word = states.get(self.state)
+            if self.known is not None:
+                return (word is not None) == self.known
             return word in self.one_of if self.one_of else word not in self.none_of
         value = metrics.get(self.metric)
         if value is None or (self.above is not None and value <= self.above):

@@ -104,7 +104,7 @@ def _matches(ticket: Raised, fault: Fault) -> bool:
     if ticket.fault_class != fault.fault_class or not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S:
         return False
     if fault.scope == "site":
-        return ticket.scope is Scope.SITE and ticket.scope_id == fault.site_id
+        return ticket.scope_id == (fault.site_id if ticket.scope is Scope.SITE else fault.device_id)
     if fault.scope == "gateway":
         return ticket.scope is Scope.GATEWAY
     return ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault)

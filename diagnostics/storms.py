@@ -50,10 +50,8 @@ class Storms:
         return self._tell(ChangeKind.OPENED, fault_class, storm, now)
 
     def leave(self, fault_class: str, device_id: str, now: float) -> Change | None:
-        """A device of a storm is well again; the storm is over with the last one."""
-        storm = self._storms.get(fault_class)
-        if storm is None or device_id not in storm.devices:
-            return None
+        """A device that joined a storm is well again; the storm is over with the last one."""
+        storm = self._storms[fault_class]
         del storm.devices[device_id]
         if storm.devices:
             storm.grew = True

@@ -61,8 +61,6 @@ class DeviceView:
 
 def link_of(memory: Memory) -> Link:
     """Online, suspect or offline."""
-    if not memory.received_at:
-        return Link.NEVER
     if memory.silent_since:
         return Link.OFFLINE
     return Link.SUSPECT if memory.suspect else Link.ONLINE
@@ -90,14 +88,13 @@ def view_of(memory: Memory) -> DeviceView:
                 rule.watch,
             )
         )
-    spoke = memory.received_at > 0
     return DeviceView(
         memory.device,
         link_of(memory),
-        memory.received_at if spoke else None,
-        memory.effective_at if spoke else None,
-        memory.order.boot if spoke else None,
-        memory.order.seq if spoke else None,
+        memory.received_at,
+        memory.effective_at,
+        memory.order.boot,
+        memory.order.seq,
         memory.firmware,
         memory.everything(),
         dict(memory.states),
