@@ -22,7 +22,7 @@ demo: $(READY) ## the whole of Siaga with simulated cameras; a ticket opens by i
 	$(BIN)/siaga demo
 
 test: $(READY) ## every test (pytest), on all cores
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from tests.parts.chromium import ServedApp, Visit, running_chromium, visit
 ARTEFACTS = Path(os.environ.get("SIAGA_ARTEFACTS", Path(__file__).parents[2] / "artefacts"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with running_chromium() as browser:
         yield browser
@@ -65,7 +65,7 @@ def stage(chromium: Browser) -> Iterator[Stage]:
         assert on_stage.leave() == [], "the console of a browser complained"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def artefacts() -> Path:
     ARTEFACTS.mkdir(exist_ok=True)
     return ARTEFACTS
