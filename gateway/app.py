@@ -27,6 +27,7 @@ from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
 from gateway.firmware.part import UpdateLog, UpdatePart
+from gateway.firmware.release_desk import ReleaseDesk
 from gateway.firmware.views import UpdatePages
 from gateway.housekeeping import keep_house
 from gateway.ingest import journal
@@ -204,6 +205,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             updates=pages,
             rollouts=pages,
             images=images,
+            releases=ReleaseDesk(updates, service, registry, images),
         )
         http_port = await stack.enter_async_context(
             listening(create_app(parts), settings.http.host, settings.http.port)

@@ -22,6 +22,7 @@ class ImageStore:
     def __init__(self, folder: Path, secret: bytes, base_url: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._secret, self._base_url = folder, secret, base_url.rstrip("/")
+        self._busy: set[str] = set()
 
     def path(self, sha256: str) -> Path | None:
         """Where an image is; None if it is not here."""
@@ -46,12 +47,21 @@ class ImageStore:
 
         A wrong hash deletes what was uploaded: its bytes are worth nothing.
         """
-        part = self.part(sha256)
         have = self.uploaded(sha256)
         if self.path(sha256) is not None:
             return True
         if offset != have:
             raise ValueError(f"the upload is at byte {have}, not {offset}: go on from there")
+        if sha256 in self._busy:
+            raise ValueError("somebody else is uploading it now")
+        self._busy.add(sha256)
+        try:
+            return await self._append(sha256, have, size, chunks)
+        finally:
+            self._busy.discard(sha256)
+
+    async def _append(self, sha256: str, have: int, size: int, chunks: AsyncIterable[bytes]) -> bool:
+        part = self.part(sha256)
         with part.open("ab") as file:
             async for chunk in chunks:
                 have += len(chunk)

@@ -15,6 +15,7 @@ from gateway.ports.live import LiveFleet
 from gateway.ports.registry import Accounts, Registry
 from gateway.ports.tickets import Tickets
 from gateway.web.knowledge import Knowledge
+from gateway.web.release_views import Releases, Software
 from gateway.web.updates import Rollouts, UpdateViews
 from gateway.web.wake import Broadcaster
 
@@ -81,6 +82,8 @@ class WebParts:
     updates: UpdateViews | None = None
     rollouts: Rollouts | None = None
     images: Images | None = None
+    releases: Releases | None = None
+    software: Software | None = None
 
 
 PARTS: web.AppKey[WebParts] = web.AppKey("parts", WebParts)

@@ -3,6 +3,7 @@
 from aiohttp import web
 from aiohttp_session import get_session, session_middleware
 
+import gateway.web.releases_api  # noqa: F401 - its operations join those of the API
 from gateway.web import api, auth, customer, health, images, staff
 from gateway.web.assets import DIST, Assets
 from gateway.web.language import choose_language

@@ -1,4 +1,4 @@
-"""`siaga firmware`, `siaga rollout`, `siaga windows` on a data directory of their own: exit codes and one-line faults."""
+"""`siaga firmware`, `siaga rollout`, `siaga windows` on a data directory of their own: exit codes, one-line faults."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The update part's life and its pages on a real database: approve, run, expect, pause, stop, and what the gate counts."""
+"""The update part and its pages on a real database: approve, run, expect, pause, stop, and what the gate counts."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
