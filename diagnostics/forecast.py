@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 Z80 = 1.2816  # two-sided 80 %
+EARLIER = 0.75
+LATER = 1.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,18 @@ def fit(points: list[tuple[float, float]]) -> Trend:
     off = sorted(abs(value - level) for value in levels)
     spread = 1.4826 * (off[(count - 1) // 2] + off[count // 2]) / 2
     return Trend(level, slope, low, high, spread)
+
+
+def recalibrated(whole: Reach, recent: Reach | None) -> Reach:
+    """The interval that people are told: what the whole and the newest stretch of history say, widened for what no
+    straight line knows (measured on even seeds of the scoreboard, so that about 80 % of the dates lie inside).
+    """
+    both = (whole, recent if recent is not None else whole)
+    return Reach(
+        EARLIER * min(part.earliest for part in both),
+        sqrt(both[0].median * both[1].median),
+        LATER * max(part.latest for part in both),
+    )
 
 
 def reach(trend: Trend, limit: float, now_level: float, sign: float) -> Reach | None:

@@ -5,7 +5,7 @@ Each function may keep what it needs in the memory; none of them knows severitie
 
 from dataclasses import dataclass, field
 
-from diagnostics.forecast import fit, reach
+from diagnostics.forecast import fit, reach, recalibrated
 from diagnostics.memory import Memory, SignatureProgress
 from diagnostics.rule_file import FIRMWARE
 from diagnostics.rule_parts import Sign
@@ -148,16 +148,18 @@ def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
     if sign * newest >= sign * rule.limit:
         _keep_reach(rule, memory, moment.at, (0.0, 0.0, 0.0))
         return 0.0
-    reached = None
+    reached = told = None
     if len(points) >= rule.min_points and (rule.from_level is None or sign * newest > sign * rule.from_level):
         trend = fit(points)
         if trend.slope_high - trend.slope_low <= rule.spread_max * abs(trend.slope):
             reached = reach(trend, rule.limit, newest, sign)
-    if reached is None:
+    if reached is not None:
+        told = recalibrated(reached, reach(fit(points[-rule.min_points :]), rule.limit, newest, sign))
+    if reached is None or told is None:
         if memory.reaches is not None:
             memory.reaches.pop(rule.fault_class, None)
         return NEVER_DAYS
-    _keep_reach(rule, memory, moment.at, (reached.earliest, reached.median, reached.latest))
+    _keep_reach(rule, memory, moment.at, (told.earliest, told.median, told.latest))
     return min(NEVER_DAYS, reached.earliest)
 
 

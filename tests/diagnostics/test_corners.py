@@ -1,0 +1,126 @@
+"""Corners of the fleet that only hostile or unlucky devices reach."""
+
+from diagnostics.arrival import Sequence
+from diagnostics.catalogue import load_catalogue
+from diagnostics.episodes import Episode, Outcome, Phase, advance
+from diagnostics.faults import load_faults
+from diagnostics.forecast import Reach, recalibrated
+from diagnostics.telemetry import Report, Standing
+from diagnostics.tracks import Block, Track
+from tests.diagnostics.fleets import HOT, SILENT, Play, rules, site
+from tests.diagnostics.test_kinds import ERRORS, FROZEN, REBOOTS, SIGNATURE, STATES, USUAL, run_days
+
+
+def test_an_old_boot_is_found_among_several():
+    order = Sequence()
+    for boot in (1, 2, 3):
+        order.place(boot, 5, 100.0 * boot)
+    assert order.place(2, 4, 150.0)[0] is Standing.LATE
+    assert order.place(1, 4, 50.0)[0] is Standing.LATE
+
+
+def test_refilling_memory_with_another_number_of_tracks_begins_anew():
+    old, new = (
+        Block((Track("a", "mean", 86_400.0),)),
+        Block((Track("a", "mean", 86_400.0), Track("b", "max", 86_400.0))),
+    )
+    old.roll(1e9)
+    new.load(old.export())
+    assert new.cycle == -1
+
+
+def test_a_report_that_carries_only_some_metrics_moves_only_those():
+    play = Play(ERRORS + USUAL + FROZEN + STATES)
+    play.report(cpu_pct=20)
+    play.report(fs_err_cnt=4)
+    play.now += 7200
+    play.report(cpu_pct=21, fs_err_cnt=4)
+    assert play.told() == []
+
+
+def test_a_value_against_its_usual_needs_a_sample():
+    play = Play(USUAL)
+    run_days(play, 5, lambda _: 1.0, "sharpness", 1)
+    run_days(play, 0.3, lambda _: 0.5, "sharpness", 0.25)
+    assert play.told() == ["opened device:cam:F11 warning"]
+
+
+def test_a_rule_on_a_state_with_a_guard_on_a_metric_looks_hourly():
+    play = Play(
+        """
+[[rule]]
+name = "stuck-filter"
+kind = "state"
+state = "daynight"
+one_of = ["night"]
+severity = "warning"
+fault_class = "F14"
+when = [{ metric = "lux", above = 50 }]
+"""
+    )
+    play.report(states={"daynight": "night"}, lux=1.0)
+    play.now += 7200
+    play.report(states={"daynight": "night"}, lux=900.0)
+    assert play.told() == ["opened device:cam:F14 warning"]
+
+
+def test_flapping_lengthens_the_hold_up_to_an_hour():
+    [rule] = rules(HOT).rules
+    episode = Episode(0.0)
+    for number in range(120):
+        advance(episode, rule, number * 60.0, 85.0 if number % 2 else 60.0)
+    assert (episode.flapping, episode.hold_s) == (True, 3600.0)
+    assert advance(episode, rule, 7300.0, 60.0) is Outcome.NOTHING
+    assert episode.phase is Phase.RECOVERING
+
+
+def test_only_one_site_in_sight_is_not_enough_to_see_again():
+    fleet = [device for name in "abcdef" for device in site(name)]
+    play = Play(SILENT, fleet)
+    play.live(4200)
+    play.wait(1800)
+    assert play.fleet.blind_since() is not None
+    for _ in range(60):
+        for _ in range(30):
+            play.report("a-cam0")
+        play.wait(10)
+    play.live(300, *[device.device_id for device in fleet if device.site_id != "a"])
+    play.wait(30)
+    assert play.told() == ["opened gateway:gateway:F40 critical"]
+
+
+def test_a_recovering_fault_is_not_opened_when_its_reason_to_wait_ends():
+    play = Play(HOT.replace("clear_samples = 1", "clear_samples = 9"))
+    play.report(states={"maintenance": "on"}, soc_temp_c=85)
+    play.report(states={}, soc_temp_c=60)
+    assert play.told() == []
+    play.report(soc_temp_c=85)
+    assert play.told() == ["opened device:cam:F07 warning"]
+
+
+def test_time_that_stands_still_is_no_interval():
+    play = Play(HOT)
+    for seq in (1, 2, 3):
+        play.send(Report("cam", 1, seq, play.now, play.now, {"soc_temp_c": 50.0}))
+    play.send(Report("cam", 1, 4, play.now, play.now + 0.5, {"soc_temp_c": 50.0}))
+    assert play.fleet.view("cam").received_at == play.now + 0.5
+
+
+def test_a_restart_is_counted_by_no_rule_that_wants_another_reason():
+    play = Play(REBOOTS + SIGNATURE)
+    play.report(states={"reset_reason": "user"})
+    play.reboot()
+    play.report(states={"reset_reason": "user"})
+    assert play.told() == []
+
+
+def test_dates_are_widened_by_what_the_newest_days_say():
+    whole = Reach(10.0, 16.0, 30.0)
+    assert recalibrated(whole, Reach(5.0, 9.0, 12.0)) == Reach(3.75, 12.0, 40.5)
+    assert recalibrated(whole, None) == Reach(7.5, 16.0, 40.5)
+
+
+def test_text_is_english_unless_it_is_indonesian():
+    fault = next(iter(load_faults().values()))
+    assert fault.name.words("de") == fault.name.en
+    assert load_catalogue().metric["poe_v"].words("id") == load_catalogue().metric["poe_v"].id
