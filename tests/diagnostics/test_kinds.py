@@ -99,7 +99,7 @@ def test_events_are_counted_and_a_late_one_counts_in_its_window():
     play.event("security/login_failed")
     play.event("video/tamper")
     assert play.told() == []
-    from diagnostics.telemetry import Event  # noqa: PLC0415
+    from diagnostics.telemetry import Event
 
     late = Event("cam", 1, 2, play.now - 30, play.now, "security/login_failed", {})
     assert [change.fault_class for change in play.fleet.event(late)] == ["F30"]
@@ -110,7 +110,7 @@ def test_a_late_event_that_no_rule_counts_is_only_late():
     play = Play(EVENTS)
     play.seq["cam"] = 4
     play.event("video/tamper")
-    from diagnostics.telemetry import Event, Standing  # noqa: PLC0415
+    from diagnostics.telemetry import Event, Standing
 
     late = Event("cam", 1, 2, play.now - 30, play.now, "video/tamper", {})
     assert play.fleet.event(late) == ()
