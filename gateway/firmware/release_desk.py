@@ -118,10 +118,6 @@ class ReleaseDesk:
 
         await self._act(forward)
 
-    async def approve(self, rollout_id: str, content_sha256: str, actor: str, now: float) -> None:
-        """See `Releases`."""
-        await self._act(lambda store: self._service.approve(store, actor, rollout_id, content_sha256, now))
-
     async def decline(self, rollout_id: str, actor: str, now: float) -> None:
         """See `Releases`."""
         await self._act(lambda store: self._service.decline(store, actor, rollout_id, now))

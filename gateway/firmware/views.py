@@ -133,6 +133,7 @@ def _view(store: UpdateStore, rollout: Rollout, counts: dict[tuple[int, str], in
         ),
         failures=_failures(store, rollout),
         reason=rollout.reason,
+        content_sha256=rollout.content_sha256,
     )
 
 

@@ -110,9 +110,6 @@ class Releases(Protocol):
     async def submit(self, rollout_id: str, actor: str, now: float) -> None:
         """Ask for approval."""
 
-    async def approve(self, rollout_id: str, content_sha256: str, actor: str, now: float) -> None:
-        """Agree to the content with this hash; never the author."""
-
     async def decline(self, rollout_id: str, actor: str, now: float) -> None:
         """Back to the author."""
 

@@ -13,6 +13,7 @@ from gateway.web.viewer import viewer_of
 
 RUNNING = frozenset({"running", "scheduled"})
 PAUSED = frozenset({"paused", "halted"})
+NOT_BEGUN = frozenset({"draft", "simulated", "pending_approval"})
 
 
 def _rollouts(request: web.Request) -> Rollouts:
@@ -61,7 +62,8 @@ async def _shown(request: web.Request) -> dict[str, object]:
         "can_approve": rollout.state == "pending_approval" and rollout.author != viewer_of(request).user,
         "can_pause": rollout.state in RUNNING,
         "can_resume": rollout.state in PAUSED,
-        "can_stop": rollout.state in RUNNING | PAUSED,
+        "can_stop": rollout.state in NOT_BEGUN | RUNNING | PAUSED,
+        "desk": request.app[PARTS].releases is not None,
         "section": "rollouts",
         "zone": "UTC",
     }
@@ -89,6 +91,8 @@ async def step(request: web.Request) -> web.StreamResponse:
         if wanted == "pause":
             await provider.pause(rollout.rollout_id, actor, reason, now)
         elif wanted == "approve":
+            if str(form.get("content", "")) != rollout.content_sha256:
+                raise Refused(_("It was changed since you saw it. Look again, then decide."))
             await provider.approve(rollout.rollout_id, actor, now)
         elif wanted == "resume":
             await provider.resume(rollout.rollout_id, actor, now)

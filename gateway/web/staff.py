@@ -3,7 +3,7 @@
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.web import devices, labels, queue, rollouts, series, stream, ticket_forms, ticket_page
+from gateway.web import devices, labels, queue, releases, rollouts, series, stream, ticket_forms, ticket_page
 from gateway.web.directory import DIRECTORY, Directory
 from gateway.web.language import _
 from gateway.web.pages import render
@@ -60,6 +60,6 @@ def add_routes(app: web.Application) -> None:
     aiohttp_jinja2.get_env(app).globals.update(labels=labels, views=tuple(labels.VIEW_KEYS))
     add(app, Access.STAFF, "GET", "/staff/settings", settings)
     add(app, Access.STAFF, "POST", "/staff/settings", save_settings)
-    for pages in (queue, stream, ticket_page, series, devices, rollouts):
+    for pages in (queue, stream, ticket_page, series, devices, releases, rollouts):
         pages.add_routes(app)
     ticket_forms.add_routes(app)

@@ -66,6 +66,7 @@ class RolloutView:
     stops_when: Sequence[str] = ()
     failures: Sequence[tuple[str, int]] = ()
     reason: str = ""
+    content_sha256: str = ""  # what an approver agrees to
 
 
 class Refused(Exception):

@@ -12,6 +12,8 @@ BUDIS = {
     "{rollout_id}": "r-250",
     "{step}": "note",
     "{status}": "404",
+    "{release_id}": "0123456789abcdef",
+    "{sha256}": "no-hash",
 }
 STREAMS = {"/staff/events"}
 
