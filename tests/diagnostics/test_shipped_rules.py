@@ -1,4 +1,4 @@
-"""What is shipped: every fault of the catalogue has words and a rule; every rule has a reason and both kinds of example."""
+"""What is shipped: every fault of the catalogue has words and a rule; every rule has a reason and examples."""
 
 import re
 
