@@ -26,6 +26,7 @@ from gateway.derived import base_url, broker_address, endpoint_settings, load_ru
 from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
+from gateway.firmware.owners_desk import OwnersDesk
 from gateway.firmware.part import UpdateLog, UpdatePart
 from gateway.firmware.release_desk import ReleaseDesk
 from gateway.firmware.views import UpdatePages
@@ -206,6 +207,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             rollouts=pages,
             images=images,
             releases=ReleaseDesk(updates, service, registry, images),
+            software=OwnersDesk(updates, service),
         )
         http_port = await stack.enter_async_context(
             listening(create_app(parts), settings.http.host, settings.http.port)

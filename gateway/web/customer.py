@@ -11,7 +11,7 @@ from gateway.ports.history import Column
 from gateway.ports.live import DeviceView
 from gateway.ports.registry import Customer, RegisteredDevice, Site
 from gateway.tickets.ticket import Entry, HistoryEntry, Ticket
-from gateway.web import charts, customer_forms, repair, video, wording
+from gateway.web import charts, customer_forms, repair, software, video, wording
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
 from gateway.web.people import staff_names
@@ -158,6 +158,7 @@ async def home(request: web.Request) -> web.StreamResponse:
             "video": video.answer(own.devices, own.views, now),
             "cards": told,
             "fine": fine,
+            "asking": await software.asking(request, own.devices),
             "zone": own.customer.zone,
         },
     )
@@ -210,6 +211,8 @@ async def device_page(request: web.Request) -> web.StreamResponse:
             "tickets": [ticket for ticket in own.tickets if concerns(ticket, device)],
             "zone": card.zone,
             "know": parts.knowledge,
+            "support_notice": software.support_notice(device.support_until, card.zone, parts.clock.now()),
+            "software_page": parts.software is not None,
         },
     )
 
@@ -236,3 +239,4 @@ def add_routes(app: web.Application) -> None:
     add(app, Access.CUSTOMER, "GET", "/home/measures", measures)
     add(app, Access.CUSTOMER, "GET", "/home/devices/{device_id}", device_page)
     customer_forms.add_routes(app)
+    software.add_routes(app)

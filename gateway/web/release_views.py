@@ -122,9 +122,8 @@ class Releases(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SoftwareView:
-    """What a customer may know of a device's software. `waiting` is the attempt that has not begun ("" = none).
-
-    `asks`: it waits for the customer's answer. `window` is a sentence. `days_left` of support: None = no end known.
+    """What a customer may know of a device's software. `notes` are in the asked language. `waiting` is the attempt that
+    has not begun ("" = none); `asks`: it waits for the customer's answer. `window` is a sentence.
     """
 
     version: str = ""
@@ -132,21 +131,20 @@ class SoftwareView:
     waiting: str = ""
     waiting_version: str = ""
     waiting_notes: str = ""
-    state: str = ""
     asks: bool = False
     postponed_until: float = 0.0
     expires_at: float = 0.0
-    next_window_at: float | None = None
     window: str = ""
-    supported_until: str = ""
-    days_left: int | None = None
 
 
 class Software(Protocol):
     """A device's software for its owner, and the owner's answer."""
 
     async def of(self, device_id: str, language: str, now: float) -> SoftwareView:
-        """What runs, what waits, until when it is looked after."""
+        """What runs and what waits. Empty for a device that was never planned for."""
+
+    async def asking(self, device_ids: Sequence[str]) -> Sequence[str]:
+        """Those of the devices whose update waits for an answer."""
 
     async def answer(self, attempt_id: str, actor: str, text_sha256: str, now: float, *, given: bool) -> None:
         """Yes or no to the words with this hash. Refused where it is too late."""

@@ -15,6 +15,7 @@ from firmware_updates.service import UpdateService
 from firmware_updates.signing import KeyRole, encode_signature, generate_key, key_set, public_raw, sign
 from gateway.clock import ManualClock
 from gateway.firmware.images import ImageStore
+from gateway.firmware.owners_desk import OwnersDesk
 from gateway.firmware.release_desk import ReleaseDesk
 from gateway.firmware.views import UpdatePages
 from gateway.ports.registry import Role, User
@@ -82,7 +83,10 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         updates = SqlUpdates(database, service, time_to_act, world.clock)
         releases = ReleaseDesk(updates, service, world.registry, images)
         pages = UpdatePages(database, updates, service)
-        server = TestServer(create_app(world.parts(images=images, releases=releases, rollouts=pages, updates=pages)))
+        parts = world.parts(
+            images=images, releases=releases, rollouts=pages, updates=pages, software=OwnersDesk(updates, service)
+        )
+        server = TestServer(create_app(parts))
         await server.start_server()
         yield Gateway(world, database, updates, service, images, releases, pages, server, world.clock)
         await server.close()
