@@ -1,13 +1,17 @@
 """What is shipped: every fault of the catalogue has words and a rule; every rule has a reason and examples."""
 
 import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from device_sim.faults import FAULTS as SIMULATED
 from diagnostics.faults import FaultClass, load_faults
-from diagnostics.rule_file import SEEN_CLOCK, load_default_rules, metrics_of
+from diagnostics.lint import lint
+from diagnostics.rule_file import SEEN_CLOCK, load_default_rules, metrics_of, parse_rules
 from diagnostics.rules import Rule
+from diagnostics.ruletest import failures
 from tests.diagnostics.fleets import CATALOGUE
 
 FAULTS = load_faults()
@@ -85,3 +89,13 @@ def test_every_rule_gives_the_reason_for_its_numbers(rule):
 
 def test_a_class_that_cannot_wait_is_acted_on_within_days():
     assert all(fault.time_to_act_s <= 3 * 86_400 for fault in FAULTS.values() if not fault.can_wait)
+
+
+def test_the_manual_shows_every_kind_with_a_rule_that_works():
+    manual = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    shown = parse_rules("\n".join(re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)), "docs/rules.md", CATALOGUE)
+    assert {rule.kind for rule in shown.rules} == {
+        get_args(kind.__dataclass_fields__["kind"].type)[0] for kind in get_args(Rule)
+    }
+    assert [str(problem) for problem in lint(shown, CATALOGUE, FAULTS) if problem.error] == []
+    assert [str(failed) for failed in failures(shown, CATALOGUE)] == []
