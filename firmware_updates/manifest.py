@@ -62,6 +62,7 @@ class Manifest:
     notes_id: str
     created_at: float
     expires_at: float
+    fixes: tuple[str, ...] = ()  # classes of fault that it ends, as the fault catalogue names them
 
     @property
     def fit_s(self) -> int:
@@ -111,6 +112,7 @@ class _ManifestJson(BaseModel):
     notes: _Notes
     created: AwareDatetime
     expires: AwareDatetime
+    fixes: Annotated[list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]], Field(max_length=20)] = []
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "_ManifestJson":
@@ -154,6 +156,7 @@ def parse_manifest(document: bytes) -> Manifest:
             notes_id=found.notes.id,
             created_at=_epoch(found.created),
             expires_at=_epoch(found.expires),
+            fixes=tuple(found.fixes),
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

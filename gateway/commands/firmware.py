@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     signing.add_argument("--min-counter", type=int, default=0, help="once confirmed, devices refuse older ones")
     signing.add_argument("--class", dest="kind", choices=("security", "feature", "mixed"), default="feature")
     signing.add_argument("--cve", action="append", default=[], help="may be repeated")
+    signing.add_argument("--fixes", action="append", default=[], help="class of fault it ends (F22); may be repeated")
     signing.add_argument("--from", dest="from_versions", default="*", help="versions it may be installed over")
     signing.add_argument("--notes-en", required=True, help="what changed, for customers, in English")
     signing.add_argument("--notes-id", required=True, help="what changed, for customers, in Bahasa Indonesia")
@@ -151,6 +152,7 @@ def manifest(arguments: argparse.Namespace, image: bytes, now: float) -> bytes:
         "min_counter": arguments.min_counter,
         "class": arguments.kind,
         "cves": arguments.cve,
+        "fixes": arguments.fixes,
         "from_versions": arguments.from_versions,
         "size": len(image),
         "sha256": hashlib.sha256(image).hexdigest(),

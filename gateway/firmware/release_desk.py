@@ -188,6 +188,7 @@ class ReleaseDesk:
             expires_at=manifest.expires_at,
             uploaded=self._images.uploaded(manifest.sha256),
             revoked=release.revoked_reason,
+            fixes=manifest.fixes,
         )
 
 

@@ -26,6 +26,7 @@ class ReleaseView:
     expires_at: float
     uploaded: int
     revoked: str = ""
+    fixes: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:

@@ -100,6 +100,13 @@ async def release_page(request: web.Request) -> web.StreamResponse:
     )
 
 
+async def fixing(request: web.Request, fault_class: str) -> list[ReleaseView]:
+    """Releases that say they end this class of fault and that devices can fetch, newest first."""
+    provider = request.app[PARTS].releases
+    found = await provider.all() if provider else ()
+    return [it for it in found if fault_class in it.fixes and it.complete and not it.revoked]
+
+
 async def create(request: web.Request) -> web.StreamResponse:
     """Make the rollout as it was shown; it still has to be put forward and approved."""
     fields = {key: str(value) for key, value in (await request.post()).items()}

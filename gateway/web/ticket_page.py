@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.ports.registry import Customer, RegisteredDevice
 from gateway.tickets.ticket import TRANSITIONS, State, Ticket, WaitingFor
-from gateway.web import labels, language, wording
+from gateway.web import labels, language, releases, wording
 from gateway.web.directory import DIRECTORY
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
@@ -111,7 +111,8 @@ async def context(request: web.Request, ticket: Ticket) -> dict[str, object]:
 async def ticket_page(request: web.Request) -> web.StreamResponse:
     """The page."""
     ticket = await ticket_in(request)
-    return render(request, "staff/ticket.html", {**await context(request, ticket), "section": "queue", "back": ""})
+    more = {"section": "queue", "back": "", "fixes": await releases.fixing(request, ticket.fault_class)}
+    return render(request, "staff/ticket.html", {**await context(request, ticket), **more})
 
 
 async def peek(request: web.Request) -> web.StreamResponse:

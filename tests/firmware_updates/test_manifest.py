@@ -4,6 +4,7 @@ import pytest
 
 from firmware_updates.manifest import ManifestError, ReleaseClass, parse_manifest, release_id
 from firmware_updates.version import parse_version
+from tests.firmware_updates.factories import release
 
 
 def manifest_json(**changes):
@@ -83,3 +84,11 @@ def test_what_is_wrong_with_a_manifest_is_said_in_one_line(document, message):
 def test_the_name_of_a_release_follows_from_its_exact_bytes():
     assert release_id(manifest_json()) == release_id(manifest_json())
     assert release_id(manifest_json()) != release_id(manifest_json() + b" ")
+
+
+def test_a_manifest_may_name_the_faults_that_it_ends() -> None:
+    assert parse_manifest(release().document).fixes == ()
+    text = release().document.decode().replace('"size"', '"fixes": ["F22", "F01"], "size"', 1)
+    assert parse_manifest(text.encode()).fixes == ("F22", "F01")
+    with pytest.raises(ManifestError, match="fixes"):
+        parse_manifest(text.replace("F22", "leak").encode())

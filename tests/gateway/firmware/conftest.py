@@ -59,9 +59,9 @@ class Gateway:
     server: TestServer
     clock: ManualClock
 
-    async def published(self) -> str:
+    async def published(self, **changes: object) -> str:
         """A release whose image is here; its id."""
-        document = manifest_of(IMAGE)
+        document = manifest_of(IMAGE, **changes)
         said = signed(document)
         await self.releases.publish(document.encode(), said["signatures"], "ayu", NOW)  # type: ignore[arg-type]
 

@@ -1,5 +1,6 @@
 """The console: from a signed release to devices, by two people, with the dry run before and the table after."""
 
+import html
 import re
 from dataclasses import replace
 
@@ -158,3 +159,18 @@ async def test_agents_see_dry_runs_and_cannot_make_rollouts(release, person, gat
     assert '/rollouts"' not in page.replace('href="/staff/rollouts"', "")
     made = await sari.send(f"{release}/rollouts", "/staff/settings", name="r")
     assert made.status == 404
+
+
+async def test_a_ticket_whose_fault_has_a_fix_leads_to_a_rollout_of_its_device_alone(person, gateway) -> None:
+    dewi = await person("dewi")
+    ticket = "/staff/tickets/SG-1001"  # F01 on kemang-cam-01
+    assert "A release fixes this" not in await dewi.page(ticket)
+    await gateway.published(fixes=["F01"])
+    page = await dewi.page(ticket)
+    link = html.unescape(re.search(r'href="(/staff/releases/[^"]+)">Schedule 2.5.0', page)[1])
+    assert "of 1 devices get it" in await dewi.page(link)
+    made = await dewi.send(link.partition("?")[0] + "/rollouts", link, name="fix-sg-1001", devices="kemang-cam-01")
+    assert made.status == 303
+    rows = await gateway.updates.read(lambda store: store.attempts("fix-sg-1001"))
+    assert [row.device_id for row in rows] == ["kemang-cam-01"]
+    assert "A release fixes this" not in await dewi.page("/staff/tickets/SG-1003"), "another class of fault"
