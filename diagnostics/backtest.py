@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from diagnostics.catalogue import Catalogue
-from diagnostics.changes import Change, ChangeKind, Scope, Severity
+from diagnostics.changes import Change, ChangeKind, Severity
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.rule_file import RuleSet
@@ -75,8 +75,7 @@ def tickets(rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device], his
             stored.device_id, 1, seq[stored.device_id], None, stored.at, dict(stored.metrics), dict(stored.states)
         )
         for change in fleet.observe(report):
-            if change.scope is Scope.DEVICE:
-                _note(change, running, first, found)
+            _note(change, running, first, found)
     found += [_opened(change, None) for change in first.values()]
     return sorted(found, key=lambda ticket: (ticket.opened_at, ticket.device_id, ticket.fault_class))
 
@@ -86,12 +85,10 @@ def _note(change: Change, running: dict[str, dict[str, Change]], first: dict[str
     if change.kind is ChangeKind.OPENED:
         first.setdefault(change.key, change)
         open_rules[change.rule] = change
-    elif change.kind in {ChangeKind.RECOVERED, ChangeKind.WITHDRAWN}:
+    elif change.kind is ChangeKind.RECOVERED:
         open_rules.pop(change.rule, None)
-        if not open_rules:
-            began = first.pop(change.key)
-            if change.kind is ChangeKind.RECOVERED:
-                found.append(_opened(began, change.received_at))
+        if not open_rules and (began := first.pop(change.key, None)) is not None:
+            found.append(_opened(began, change.received_at))
 
 
 def _opened(change: Change, recovered_at: float | None) -> Opened:

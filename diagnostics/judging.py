@@ -66,11 +66,10 @@ def measure(rule: Rule, memory: Memory, moment: Moment, peers: PeerGroups) -> fl
     return peers.measure(rule, memory, value) if isinstance(rule, Peer) else baseline_measure(rule, memory, value)
 
 
-def baseline_measure(rule: Baseline, memory: Memory, value: float) -> float | None:
+def baseline_measure(rule: Baseline, memory: Memory, value: float) -> float:
     """The newest score of the device's stream, 0 on the side that does not count."""
-    stream = (memory.streams or {}).get(rule.name)
-    if stream is None:
-        return None
+    assert memory.streams is not None  # this sample fed it
+    stream = memory.streams[rule.name]
     if rule.direction_of != "any" and (value > stream._origin + stream._whole) != (rule.direction_of == "above"):
         return 0.0
     return stream.score

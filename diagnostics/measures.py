@@ -14,6 +14,7 @@ from diagnostics.rules import Count, Forecast, Frozen, Level, Rule, Signature, S
 DAY = 86_400.0
 NEVER_DAYS = 36_500.0
 FULL_WINDOW = 0.75
+PLATEAU = 1.25
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +155,9 @@ def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
         if trend.slope_high - trend.slope_low <= rule.spread_max * abs(trend.slope):
             reached = reach(trend, rule.limit, newest, sign)
     if reached is not None:
-        told = recalibrated(reached, reach(fit(points[-rule.min_points :]), rule.limit, newest, sign))
+        recent = reach(fit(points[-rule.min_points :]), rule.limit, newest, sign)
+        if not rule.no_plateau or (recent is not None and recent.median <= PLATEAU * reached.median):
+            told = recalibrated(reached, recent)
     if reached is None or told is None:
         if memory.reaches is not None:
             memory.reaches.pop(rule.fault_class, None)

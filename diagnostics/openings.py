@@ -121,7 +121,7 @@ class Openings:
         """Late data showed that a rule's trouble never was."""
         changes: list[Change] = []
         fault = memory.faults.get(finding.rule.fault_class)
-        if fault is not None:
+        if fault is not None:  # watched rules open none
             self._let_go(memory, finding, fault, ChangeKind.WITHDRAWN, times, changes)
         return changes
 

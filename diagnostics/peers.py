@@ -47,8 +47,6 @@ class PeerGroups:
             if memory.peers is None:
                 memory.peers = {}
             memory.peers[rule.name] = Peering(self._names[group], value)
-        elif memory.peers is not None:
-            memory.peers.pop(rule.name, None)
 
     def _take(self, mine: Peering) -> None:
         values = self._values[mine.group]

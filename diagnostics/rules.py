@@ -164,7 +164,7 @@ class Forecast(Common):
     `from_level`; the slope's 80 % interval excludes zero and is at most `spread_max` times the slope wide; `persist`
     evaluations in a row agree; and the step's days (time to act) are near. `reset_drop`: a fall back by more than this
     is a new part: history starts anew; `reset_on_boot`: so does a restart. `exact`: the metric itself is the number of
-    days left (certificates).
+    days left (certificates). `no_plateau`: the newest `min_points` must still lead there, at most a quarter later.
     """
 
     kind: Literal["forecast"]
@@ -179,6 +179,7 @@ class Forecast(Common):
     max_points: Annotated[int, Field(ge=3, le=28)] = 14
     spread_max: Annotated[float, Field(gt=0)] = 1.5
     persist: Annotated[int, Field(ge=1)] = 2
+    no_plateau: bool = False
     reset_drop: Annotated[float, Field(gt=0)] | None = None
     reset_on_boot: bool = False
     exact: bool = False

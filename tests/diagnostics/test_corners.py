@@ -124,3 +124,41 @@ def test_text_is_english_unless_it_is_indonesian():
     fault = next(iter(load_faults().values()))
     assert fault.name.words("de") == fault.name.en
     assert load_catalogue().metric["poe_v"].words("id") == load_catalogue().metric["poe_v"].id
+
+
+def test_a_cache_that_levels_off_is_no_leak():
+    text = """
+[[rule]]
+name = "leak"
+kind = "forecast"
+metric = "mem_used_pct"
+fault_class = "F22"
+limit = 97
+cycle_s = 21600
+min_points = 6
+max_points = 20
+from_level = 68
+no_plateau = true
+steps = [{ severity = "warning", limit = 10 }]
+"""
+    cache, leak = Play(text), Play(text)
+    for play in (cache, leak):
+        run_days(play, 2, lambda _: 55.0, "mem_used_pct", 1)
+    run_days(cache, 20, lambda day: 55 + 18 * (1 - 2.718 ** (-max(0.0, day - 2) / 2.5)), "mem_used_pct", 1)
+    run_days(leak, 14, lambda day: 55 + 2 * (day - 2), "mem_used_pct", 1)
+    assert cache.told() == []
+    assert leak.told() == ["opened device:cam:F22 warning"]
+
+
+def test_a_watched_rule_that_late_data_refutes_or_that_recovers_tells_nothing():
+    play = Play(HOT.replace("clear_samples", "watch = true\nfor_s = 600\nclear_samples"))
+    play.report(soc_temp_c=50)
+    play.seq["cam"] = 2
+    play.wait(300)
+    start = play.now
+    for _ in range(3):
+        play.report(soc_temp_c=85)
+        play.wait(300)
+    play.send(Report("cam", 1, 2, start + 450, play.now, {"soc_temp_c": 60.0}))
+    play.report(soc_temp_c=50)
+    assert play.told() == []
