@@ -107,7 +107,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
     clock = SystemClock()
     now, action = clock.now(), arguments.action
-    service, _ = service_of(settings)
+    service, images = service_of(settings)
     async with open_database(settings.database_url) as database:
         updates = SqlUpdates(database, service, lambda _: 0.0, clock)
         pages = UpdatePages(database, updates, service)
@@ -115,6 +115,9 @@ async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
             registry = SqlRegistry(database)
             await follow_registry(updates, service, registry)
             targets = await _targets(registry, arguments)
+            release = await updates.read(lambda store: store.release(arguments.release))
+            if release is not None and images.path(release.manifest.sha256) is None:
+                raise ValueError(f"the image of release {arguments.release!r} is not here yet: upload it first")
             plan = await updates.act(lambda store: _create(store, service, targets, arguments, now))
             _print_plan(plan, as_json=arguments.json)
         elif action == "approve":

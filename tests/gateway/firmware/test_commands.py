@@ -123,6 +123,17 @@ def test_bad_words_are_one_line_and_exit_2(desk, words) -> None:
     assert len([line for line in err if not line.startswith(("usage", " "))]) == 1
 
 
+def test_no_rollout_is_made_of_a_release_whose_image_is_not_here(desk, tmp_path: Path) -> None:
+    release = published(desk)
+    assert desk("devices", "add", "cam-1")[0] == 0
+    for image in (tmp_path / "data" / "images").iterdir():
+        image.unlink()
+    code, _, err = desk("rollout", "create", "n", "--release", release, "--as", "ayu")
+    assert (code, len(err)) == (2, 1)
+    assert "is not here yet" in err[0]
+    assert json.loads(desk("rollout", "list", "--json")[1]) == []
+
+
 def test_the_author_cannot_approve_the_own_rollout(desk) -> None:
     with_rollout(desk)
     code, _, err = desk("rollout", "approve", "november", "--as", "ayu")
