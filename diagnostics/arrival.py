@@ -79,6 +79,8 @@ class Sequence:
 
     def _lower(self, boot: int, seq: int, captured_at: float | None) -> tuple[Standing, Turn]:
         """A boot below the newest: an old message still on its way, or a device that was swapped or reset."""
+        if captured_at is not None and captured_at > self.captured_at > 0:
+            return self._fall(boot, seq, captured_at)  # younger than what the newer boot said: not an old message
         for position, (known, last, holes) in enumerate(self.past):
             if known != boot:
                 continue
@@ -90,17 +92,18 @@ class Sequence:
                 if filled is None:
                     return Standing.DUPLICATE, Turn.PAST
                 entry = (known, last, filled[-KEPT_HOLES:])
-            if captured_at is not None and captured_at > self.captured_at > 0:
-                break  # younger than what the newer boot said: not an old message
             self.past = (*self.past[:position], entry, *self.past[position + 1 :])
             return Standing.LATE, Turn.PAST
         self.odd += 1
-        if self.odd >= FELL_AFTER or (captured_at is not None and captured_at > self.captured_at > 0):
-            self.past = ()
-            self.boot = -1
-            self._begin(boot, seq, captured_at)
-            return Standing.NEW, Turn.FELL
+        if self.odd >= FELL_AFTER:
+            return self._fall(boot, seq, captured_at)
         return Standing.LATE, Turn.PAST
+
+    def _fall(self, boot: int, seq: int, captured_at: float | None) -> tuple[Standing, Turn]:
+        self.past = ()
+        self.boot = -1
+        self._begin(boot, seq, captured_at)
+        return Standing.NEW, Turn.FELL
 
 
 @dataclass(slots=True, eq=False)

@@ -62,6 +62,15 @@ def test_a_known_boot_that_comes_back_young_is_a_fall_too():
     assert order.place(1, 11, 300.0) == (Standing.NEW, Turn.FELL)
 
 
+def test_another_device_whose_numbers_were_all_seen_before_is_heard_at_once():
+    order = Sequence()
+    for seq in range(1, 50):
+        order.place(1, seq, 100.0 + seq)
+    order.place(2, 1, 200.0)
+    assert order.place(1, 1, 300.0) == (Standing.NEW, Turn.FELL)
+    assert order.place(1, 2, 310.0) == (Standing.NEW, Turn.SAME_BOOT)
+
+
 def test_without_stamps_a_fallen_boot_is_believed_after_five_messages():
     order = Sequence()
     order.place(50, 10, None)
