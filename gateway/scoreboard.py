@@ -170,7 +170,11 @@ def _explain(console: Console, course: Course, score: Score, faults: Sequence[Fa
         days = ", ".join(
             f"{word} day {(at - START) / DAY:.1f}" for word, at in (("onset", onset), ("visible", visible))
         )
-        console.print(f"\n{name} {what}: {device}, {days}, shown from day {(begin - START) / DAY:.1f}", highlight=False, soft_wrap=True)
+        console.print(
+            f"\n{name} {what}: {device}, {days}, shown from day {(begin - START) / DAY:.1f}",
+            highlight=False,
+            soft_wrap=True,
+        )
         for metric in metrics:
             points = [point for point in series.get((device, metric), ()) if begin <= point[0] <= end + DAY]
             if points:
