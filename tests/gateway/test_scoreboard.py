@@ -16,8 +16,9 @@ SMALL = Course(seed=2, days=3.0, devices=20, per_class=0)
 
 
 def test_the_board_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["score", "--seed", "3", "--devices", "20", "--days", "2", "--episodes", "0", "--workers", "2", "--json"]
-    assert main(words) == 0
+    words = ["score", "--seed", "3", "--devices", "60", "--days", "2", "--episodes", "0", "--workers", "2", "--json"]
+    code = main(words)
+    assert code == 0, capsys.readouterr().err
     board = json.loads(capsys.readouterr().out)
     assert board["reports"] > 3000
     assert board["own_outages"] == 2
