@@ -59,7 +59,7 @@ class FaultClass:
 
 
 Faults = Mapping[str, FaultClass]
-_FAULTS = TypeAdapter(dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,15}$")], FaultClass])
+_FAULTS = TypeAdapter(dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,23}$")], FaultClass])
 
 
 def parse_faults(text: str, where: str) -> Faults:

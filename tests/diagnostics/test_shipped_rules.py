@@ -18,7 +18,7 @@ FAULTS = load_faults()
 RULES = load_default_rules(CATALOGUE).rules
 CATALOGUED = [f"F{number:02d}" for number in range(1, 43)]
 BY_THE_GATEWAY = {"F39", "F40"}  # judged from silence, site by site and over all sites
-UPDATES = ["UPDATE_LOST", "UPDATE_FAILED", "UPDATE_UNHEALTHY", "UPDATE_SECURITY"]
+UPDATES = ["UPDATE_LOST", "UPDATE_ROLLED_BACK", "UPDATE_FAILED", "UPDATE_UNHEALTHY", "UPDATE_SECURITY"]
 TEXTS = ("name", "cause", "notice", "support", "customer", "article")
 TECHNICAL = re.compile(
     r"\b(RSSI|MQTT|firmware|NTP|SMART|TLS|PoE|ONVIF|RTSP|IP address|alamat IP|packet|paket data|kernel|watchdog|dBm|"
