@@ -81,6 +81,7 @@ async def publish(gateway: Gateway, release: Release, hw_id: str, clock: Clock) 
         notes_en="A clearer picture at night.",
         notes_id="Gambar malam hari lebih jelas.",
         valid_days=30,
+        fixes=[],
     )
     document = manifest(words, release.image.read_bytes(), clock.now())
     targets = [release.now, release.later]
