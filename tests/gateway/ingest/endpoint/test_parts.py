@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.ingest.endpoint import flow
@@ -72,6 +72,7 @@ def test_an_acknowledgement_of_another_qos_ends_nothing():
 
 
 @given(st.lists(st.sampled_from(["offer", "offer0", "send", "ack", "release", "reconnect", "restart"]), max_size=60))
+@example(["offer", "send", "ack", "restart", "offer", "send"])
 @settings(max_examples=60)
 def test_a_session_loses_nothing_and_keeps_the_order_whatever_happens(steps):
     session: Session = Session("k", "c", "i", 60)
@@ -96,6 +97,7 @@ def test_a_session_loses_nothing_and_keeps_the_order_whatever_happens(steps):
             if step == "ack":
                 assert session.acknowledged(delivery.packet_id, delivery.qos) is delivery
                 owed.remove(delivery.message.payload)
+                sent.discard(delivery.position)  # a session restored empty counts its positions anew
             elif delivery.qos == 2:
                 delivery.released = True
         elif step == "reconnect":
