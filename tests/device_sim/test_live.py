@@ -135,6 +135,7 @@ async def test_a_device_that_loses_its_power_is_announced_by_its_will_and_boots(
     async with live(scenario, mosquitto.port) as (listener, progress):
         await until(lambda: progress.reboots == 5 and progress.connected == 5)
         await until(lambda: listener.of("telemetry", "s-nvr")[-1]["states"]["reset_reason"] == "power")
+        await until(lambda: len(listener.of("status", "s-nvr")) >= 3)
         states = [body["state"] for body in listener.of("status", "s-nvr")]
     assert states == ["online", "offline", "online"]
     boots = [body["boot"] for body in listener.of("status", "s-nvr")]
