@@ -48,6 +48,7 @@ tickets = Table(
     Index("ix_tickets_key_serial", "key", "serial"),
     Index("ix_tickets_state_owner_priority", "state", "owner", "priority_at"),
     Index("ix_tickets_solved_at", "solved_at"),
+    Index("ix_tickets_opened_at", "opened_at"),
     Index("ix_tickets_customer_state", "customer_id", "state", "solved_at"),
     Index("ix_tickets_device_serial", "device_id", "serial"),
 )
