@@ -67,7 +67,9 @@ async def _store(url: str | None) -> AsyncIterator[EndpointStore]:
         yield SqlEndpointStore(database)
 
 
-async def _serve(host: str, port: int, *, general: bool, certificate: str | None, database: str | None) -> None:
+async def _serve(
+    host: str, port: int, *, general: bool, certificate: str | None, database: str | None, max_keep_alive: int
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +79,7 @@ async def _serve(host: str, port: int, *, general: bool, certificate: str | None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-    settings = EndpointSettings(host=host, port=port, tls=tls)
+    settings = EndpointSettings(host=host, port=port, tls=tls, max_keep_alive_s=max_keep_alive or None)
     authenticate = _everyone if general else _devices
     async with (
         _store(database) as store,
@@ -104,6 +106,13 @@ def main() -> None:
     parser.add_argument("--certificate", help="PEM file with key and certificate: serve TLS")
     parser.add_argument(
         "--database", help="keep sessions and retained messages there (sqlite:///... or postgresql://...)"
+    )
+    parser.add_argument(
+        "--max-keep-alive",
+        type=int,
+        default=60,
+        metavar="SECONDS",
+        help="the longest keep alive that an MQTT 5 client gets, 60 unless told; 0 grants any",
     )
     arguments = parser.parse_args()
     asyncio.run(_serve(**vars(arguments)))

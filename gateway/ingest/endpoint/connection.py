@@ -53,6 +53,8 @@ class Connection(Line, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read what is complete, keep the rest."""
+        if self.phase is Phase.CLOSED:
+            return
         self.hub.counters.bytes_in += nbytes
         data = bytes(self.hub.buffer[:nbytes])
         if self._tail is not None:

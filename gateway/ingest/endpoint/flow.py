@@ -78,6 +78,8 @@ class Flow:
 
     def pause(self, why: Pause) -> None:
         """Read no more until every reason to wait is gone."""
+        if self.phase is Phase.CLOSED:
+            return
         if not self._pause and not self._transport.is_closing():
             self._transport.pause_reading()
         self._pause |= why
@@ -102,8 +104,25 @@ class Flow:
 
     def write(self, packet: bytes) -> None:
         """Send a packet, or several joined."""
-        if packet and not self._transport.is_closing():
+        if packet and self.phase is not Phase.CLOSED and not self._transport.is_closing():
             self._transport.write(packet)
+
+    def hang_up(self) -> None:
+        """Say no more, and read what still comes to nothing until the client closes too: closing a socket with bytes
+        unread resets the connection, and a client that was still sending would never see the last word.
+        """
+        transport = self._transport
+        if transport.is_closing() or not transport.can_write_eof() or transport.get_write_buffer_size():
+            transport.close()
+            return
+        try:
+            transport.write_eof()
+        except OSError:  # the client has closed; asyncio is about to say so
+            transport.close()
+            return
+        if self._pause:
+            self._pause = 0
+            transport.resume_reading()
 
     def abort(self) -> None:
         """End the network connection without waiting for what is unsent."""

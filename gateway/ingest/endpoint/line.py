@@ -184,4 +184,4 @@ class Line(Flow):
         self.move(Phase.CLOSED)
         self.hub.detach(self)
         self.deadline = self.hub.seconds() + self.hub.settings.close_timeout_s
-        self._transport.close()
+        self.hang_up()

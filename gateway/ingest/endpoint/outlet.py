@@ -6,8 +6,9 @@ from gateway.ingest.endpoint.session import Delivery
 
 
 class Outlet:
-    """Renders for one connection. An alias is given to the first topics, as many as the client allows. QoS 2 goes
-    without: its receiver keeps the packet until PUBREL, perhaps on a later connection, where an alias means nothing.
+    """Renders for one connection. An alias is given to the first topics, as many as the client allows. A message of
+    QoS 2 carries its topic in full beside the alias: some receivers keep the packet until PUBREL, perhaps on a later
+    connection, where an alias means nothing.
     """
 
     __slots__ = ("_alias_maximum", "_aliases", "_maximum_packet", "version")
@@ -33,12 +34,27 @@ class Outlet:
                 return None
             expiry_s = min(max(1, round(message.expires_at - now)), 0xFFFF_FFFF)
         known = alias = 0
-        if self._alias_maximum and delivery.qos < 2:
+        if self._alias_maximum:
             known = (self._aliases or {}).get(message.topic, 0)
             alias = known or self._next_alias()
-        packet = encode.publish(
+        short = bool(known) and delivery.qos < 2
+        packet = self._publish(delivery, "" if short else message.topic, alias, expiry_s)
+        if alias and not short and not self.fits(packet):
+            known, alias = 0, 0
+            packet = self._publish(delivery, message.topic, 0, expiry_s)
+        if not self.fits(packet):
+            return None
+        if alias and not known:
+            if self._aliases is None:
+                self._aliases = {}
+            self._aliases[message.topic] = alias
+        return packet
+
+    def _publish(self, delivery: Delivery, topic: str, alias: int, expiry_s: int | None) -> bytes:
+        message = delivery.message
+        return encode.publish(
             self.version,
-            "" if known else message.topic,
+            topic,
             message.payload,
             qos=delivery.qos,
             retain=delivery.retain,
@@ -49,13 +65,6 @@ class Outlet:
             identifiers=delivery.identifiers,
             alias=alias,
         )
-        if not self.fits(packet):
-            return None
-        if alias and not known:
-            if self._aliases is None:
-                self._aliases = {}
-            self._aliases[message.topic] = alias
-        return packet
 
     def _next_alias(self) -> int:
         given = len(self._aliases or ())

@@ -1,8 +1,15 @@
 """No sequence of packets crashes the endpoint, leaks, or disturbs another connection; all it says can be read."""
 
 import asyncio
+import gc
+import os
+import random
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import mqtt5
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,10 +37,21 @@ class Wire(asyncio.Transport):
         self.protocol = protocol
         self.out = bytearray()
         self.gone = False
+        self.ended = False
 
     def write(self, data: bytes) -> None:
-        assert not self.gone
+        assert not self.gone and not self.ended
         self.out += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """The endpoint has said its last word; this client goes on talking."""
+        self.ended = True
 
     def is_closing(self) -> bool:
         return self.gone
@@ -179,3 +197,104 @@ async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
         assert not hub.router.shares._groups and not hub.router.shares._tree._plain
         assert not (await broker.store.load()).sessions
     assert not failures
+
+
+FUZZ_S = float(os.environ.get("SIAGA_FUZZ_SECONDS", "60"))
+MORE_BYTES = 6_000_000
+"""How much the process may grow between the first quarter of the long run and its end: noise of the allocator."""
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _babble(mqtt, chance: random.Random) -> bytes:
+    """What one rude client says: mostly packets that could be right, some of them damaged."""
+    version = chance.choice([4, 5])
+    names = ["a", "a/b", "$x", "", "a/#", "+/b", "#", "$share/g/a", "siaga/v1/cam-1/telemetry", "x" * 200]
+    hello = mqtt.connect(
+        version,
+        chance.choice(["x", "y", "z", ""]),
+        clean=chance.random() < 0.5,
+        will=chance.choice([None, ("a/will", b"w")]),
+        expiry=chance.choice([None, 0, 1]) if version == 5 else None,
+    )
+    said = [hello]
+    for _ in range(chance.randrange(20)):
+        number = chance.randrange(4)
+        said.append(
+            chance.choice(
+                [
+                    mqtt.publish(
+                        chance.choice(names),
+                        chance.randbytes(chance.randrange(300)),
+                        chance.randrange(3),
+                        number,
+                        version=version,
+                        retain=chance.random() < 0.3,
+                        dup=chance.random() < 0.2,
+                    ),
+                    mqtt.subscribe((chance.choice(names), chance.randrange(64)), packet_id=number, version=version),
+                    mqtt.unsubscribe(chance.choice(names), packet_id=number, version=version),
+                    mqtt.ack(chance.choice([0x40, 0x50, 0x62, 0x70]), number),
+                    b"\xc0\x00",
+                    hello,
+                    chance.randbytes(chance.randrange(1, 40)),
+                ]
+            )
+        )
+    speech = bytearray(b"".join(said))
+    for _ in range(chance.choice([0, 0, 1, 3])):
+        speech[chance.randrange(len(hello) if chance.random() < 0.1 else len(speech))] = chance.randrange(256)
+    return bytes(speech)
+
+
+async def _rude(mqtt, port: int, chance: random.Random) -> None:
+    """A connection that says something, perhaps reads, and leaves somehow."""
+    with suppress(OSError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(OSError, TimeoutError):
+            speech = _babble(mqtt, chance)
+            at = chance.randrange(len(speech))
+            writer.write(speech[:at])
+            await asyncio.sleep(0)
+            writer.write(speech[at:])
+            if chance.random() < 0.7:
+                await asyncio.wait_for(reader.read(4096), 0.02)
+        if chance.random() < 0.5:
+            writer.transport.abort()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+@pytest.mark.torture
+async def test_rude_clients_for_minutes_neither_crash_it_nor_make_it_grow_nor_disturb_another(mqtt):
+    """Over real sockets, from a seed that the failure names; SIAGA_FUZZ_SECONDS says how long (60 s)."""
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    limits = {"max_session_expiry_s": 1, "max_queued": 20, "receive_maximum": 50, "connect_timeout_s": 0.2}
+    async with mqtt.serve(**limits, stall_timeout_s=0.2, close_timeout_s=0.2, max_retained=50) as broker:
+        witness = await broker.subscriber("quiet/corner", 1, 4, "witness")
+        until = time.monotonic() + FUZZ_S
+        early, rounds = 0, 0
+        while time.monotonic() < until:
+            await asyncio.gather(*(_rude(mqtt, broker.endpoint.port, chance) for _ in range(8)))
+            rounds += 1
+            broker.clock.move(0.5)
+            broker.intake.taken.clear()
+            await witness.send(mqtt.publish("quiet/corner", b"%d" % rounds, 1, 9))
+            answers = {(await witness.read())[0] >> 4 for _ in range(2)}
+            assert answers == {3, 4}, (seed, rounds)
+            await witness.send(mqtt.ack(0x40, (rounds - 1) % 65_535 + 1))
+            if not early and time.monotonic() > until - 0.75 * FUZZ_S:
+                early = _resident_bytes()
+        broker.clock.move(LONG_S)
+        await broker.until(lambda: broker.endpoint.connections == 1 and broker.endpoint.sessions == 1)
+        grown = _resident_bytes() - early
+        print(f"{rounds * 8} rude clients, {broker.endpoint.counters.publishes_in} messages, grown by {grown:,} bytes")
+        assert grown < MORE_BYTES, (seed, grown)
+    assert not failures, (seed, failures[0])

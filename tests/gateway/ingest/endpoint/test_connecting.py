@@ -285,3 +285,25 @@ async def test_the_session_expiry_that_is_granted_is_told_if_it_is_not_the_one_a
     async with mqtt.serve(max_session_expiry_s=100) as broker:
         assert b"\x11\x00\x00\x00\x64" in (await broker.client(5, "a", expiry=101)).connack
         assert b"\x11\x00" not in (await broker.client(5, "b", expiry=100)).connack
+
+
+async def test_the_last_word_reaches_a_client_that_is_still_sending(mqtt, version):
+    """What comes after the end is read to nothing: a socket closed with bytes unread would reset the connection."""
+    async with mqtt.serve(receive_maximum=3) as broker:
+        peer = await broker.client(version)
+        await peer.send(mqtt.subscribe(("a#", 0), version=version))
+        for _ in range(20):
+            await peer.send(mqtt.publish("t", b"x" * 5_000, version=version))
+            await asyncio.sleep(0.001)
+        await peer.ended_with(0x81)
+        peer.writer.close()
+        await broker.until(lambda: broker.endpoint.connections == 0)
+        assert not broker.intake.taken
+
+
+async def test_a_client_that_never_closes_after_the_last_word_is_cut_off(mqtt, version):
+    async with mqtt.serve(close_timeout_s=0.05) as broker:
+        peer = await broker.client(version)
+        await peer.send(b"\x00\x00")
+        await peer.ended_with(0x82)
+        await broker.until(lambda: broker.endpoint.connections == 0)

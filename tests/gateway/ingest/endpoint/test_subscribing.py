@@ -492,14 +492,30 @@ async def test_topics_are_aliased_as_far_as_the_client_allows(mqtt):
         ]
 
 
-async def test_a_qos_2_message_carries_its_topic_in_full(mqtt):
+async def test_a_qos_2_message_carries_its_topic_in_full_beside_the_alias(mqtt):
     async with mqtt.serve() as broker:
         sub = await broker.client(5, "sub", properties=b"\x22\x00\x09")
         await sub.send(mqtt.subscribe(("#", 2), version=5))
         await sub.read()
         peer = await broker.client(5)
-        await peer.send(*[mqtt.publish("t", b"x", qos, qos, version=5) for qos in (1, 2)])
-        assert [(await sub.message()).topic for _ in range(2)] == ["t", "t"]
+        await peer.send(*[mqtt.publish("t", b"x", qos, qos, version=5) for qos in (1, 2)], mqtt.publish("t", version=5))
+        got = [await sub.message() for _ in range(3)]
+        assert [(m.topic, m.properties) for m in got] == [
+            ("t", b"\x23\x00\x01"),
+            ("t", b"\x23\x00\x01"),
+            ("", b"\x23\x00\x01"),
+        ]
+
+
+async def test_a_message_that_fits_without_an_alias_is_sent_without(mqtt):
+    async with mqtt.serve() as broker:
+        sub = await broker.client(5, "sub", properties=b"\x22\x00\x09\x27\x00\x00\x00\x20")
+        await sub.send(mqtt.subscribe(("#", 0), version=5))
+        await sub.read()
+        peer = await broker.client(5)
+        await peer.send(*[mqtt.publish("t", b"x" * size, version=5) for size in (26, 27, 23)])
+        got = [await sub.message() for _ in range(2)]
+        assert [(m.topic, m.properties, len(m.payload)) for m in got] == [("t", b"", 26), ("t", b"\x23\x00\x01", 23)]
 
 
 async def test_a_client_that_allows_no_alias_gets_none(mqtt, version):
