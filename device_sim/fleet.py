@@ -1,10 +1,11 @@
 """A fleet to judge diagnostics by: half of it healthy with confounders, the other half with known faults in turn.
 
 Devices of every model at sites in six climates. Each site has healthy and faulty devices side by side, as in life.
-Every fault class gets `per_class` episodes, spread over those devices of the faulty half that can have it, one after
-another with days of rest between, after a time without faults in which baselines can be learned. Faults of sites and
-switches strike only half of the sites. Developments that take months in the field are run in weeks (see `lead_d` of
-each class), since 90 days must hold them.
+Every fault class gets `per_class` episodes, spread over those devices of the faulty half that can have it (a second one
+on the same device only when all have had theirs, and never within ten days: a fault that comes back at once is the same
+fault), one after another with days of rest between, after a time without faults in which baselines can be learned.
+Faults of sites and switches strike only half of the sites. Developments that take months in the field are run in weeks
+(see `lead_d` of each class), since 90 days must hold them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 WARM_UP_D: Final = 10.0
 _REST_D: Final = 2.5
+_AGAIN_D: Final = 10.0
 _HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
 _CAMERAS: Final = (
     ("Lensa B4", "Lensa B4", "Lensa D2", "Lensa W1", "Lensa W1", "Lensa P5", "Lensa S3"),
@@ -68,6 +70,7 @@ class _Plan:
         faulty = [spec for spec in scenario.devices if random.random() < share]
         self._free = {spec.id: self._first + random.uniform(0, 2) * DAY_S for spec in faulty}
         self._faulty = faulty
+        self._had: dict[tuple[str, str], list[float]] = {}  # device, fault -> ends of its episodes
         exposed = {site.id for number, site in enumerate(scenario.sites) if number % 2}
         self._gates = [
             spec for spec in scenario.devices if spec.site_id in exposed and spec.kind in {Kind.ROUTER, Kind.SWITCH}
@@ -93,18 +96,21 @@ class _Plan:
         random = self._random
         hosts = self._hosts(fault)
         random.shuffle(hosts)
-        hosts.sort(key=lambda spec: self._free[spec.id] // (4 * DAY_S))
+        had = {spec.id: self._had.setdefault((spec.id, fault.id), []) for spec in hosts}
+        hosts.sort(key=lambda spec: (len(had[spec.id]), self._free[spec.id] // (4 * DAY_S)))
         lead_s = random.uniform(*fault.lead_d) * DAY_S
         repair_s = random.uniform(*fault.repair_d) * DAY_S
         for shrink in (1.0, 0.6, 0.0):
-            lead = fault.lead_d[0] * DAY_S + (lead_s - fault.lead_d[0] * DAY_S) * shrink
+            shortened = fault.lead_d[0] * DAY_S + (lead_s - fault.lead_d[0] * DAY_S) * shrink
             for spec in hosts:
-                onset = self._free[spec.id] + random.uniform(0, 1) * DAY_S
-                lead = self._to_moment(fault, spec, onset, lead)
+                rested = max([self._free[spec.id], *(end + _AGAIN_D * DAY_S for end in had[spec.id])])
+                onset = rested + random.uniform(0, 1) * DAY_S
+                lead = self._to_moment(fault, spec, onset, shortened)
                 if onset + lead + repair_s < self._last:
                     self._scenario.afflict(
                         spec.id, fault.id, onset=onset, lead_s=lead, repair_s=repair_s, random=random
                     )
+                    had[spec.id].append(onset + lead + repair_s)
                     self._free[spec.id] = onset + lead + repair_s + _REST_D * DAY_S
                     return
         raise ValueError(f"no room for episode {turn + 1} of {fault.id}: more devices or days, or fewer episodes")

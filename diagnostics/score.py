@@ -2,16 +2,18 @@
 
 A ticket is true for a fault when it has its key (device or site, and fault class) and opened between onset and repair;
 it is in time when that was at least `L` before the customer noticed. Nothing before the onset counts as true: the truth
-knows the onset exactly. A fault takes its first true ticket; further ones are duplicates. On a device with a fault,
-tickets of other classes are its consequences (counted apart); everything else is false. No point adjustment.
+knows the onset exactly. A fault takes its first true ticket; further ones are duplicates. A fault that comes back while
+its ticket is open, or within the days in which it is opened again, is noticed when that ticket says so: on one key
+there are never two. On a device with a fault, tickets of other classes are its consequences (counted apart);
+everything else is false, a ticket that was opened again for nothing too. No point adjustment.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from diagnostics.changes import Impact, Scope
-from diagnostics.intervals import poisson, quantile, wilson
 
 HOUR = 3600.0
 DAY = 86_400.0
@@ -21,7 +23,14 @@ BLIND_AFTER_S = 900.0
 FLOOD_BIN_S = 600.0
 FLOOD = 10
 OUTAGE_CLASS = "F39"
-CURVE_H = (0, 1, 6, 24, 48, 96)
+
+
+class How(Enum):
+    """What the ticket policy made of an opening."""
+
+    NEW = "new"  # a ticket
+    REOPENED = "reopened"  # a solved ticket, open again
+    NOTED = "noted"  # another episode on a ticket that is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A ticket as it opened."""
+    """A ticket as it opened, or as it said that the fault is back."""
 
     scope: Scope
     scope_id: str
@@ -53,6 +62,7 @@ class Raised:
     rule: str
     impact: Impact | None = None
     parent: str = ""
+    how: How = How.NEW
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +98,7 @@ class Score:
     during_own: list[Raised]
     flood_share: float
     tickets: int
+    reopened: int = 0
 
     def coverage(self, margin_h: float = 0.0) -> tuple[int, int]:
         """(degradations ticketed at least so long before the customer noticed, degradations)."""
@@ -103,10 +114,10 @@ def _devices_of(fault: Fault) -> tuple[str, ...]:
 def _matches(ticket: Raised, fault: Fault) -> bool:
     if ticket.fault_class != fault.fault_class or not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S:
         return False
-    if fault.scope == "site":
-        return ticket.scope_id == (fault.site_id if ticket.scope is Scope.SITE else fault.device_id)
     if fault.scope == "gateway":
         return ticket.scope is Scope.GATEWAY
+    if ticket.scope is Scope.SITE:
+        return fault.scope == "site" and ticket.scope_id == fault.site_id
     return ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault)
 
 
@@ -133,7 +144,7 @@ def judge(
     score.own_outages = len(own)
     healthy = _healthy(faults, sites)
     for ticket in tickets:
-        if id(ticket) in used or ticket.scope is Scope.GATEWAY:
+        if id(ticket) in used or ticket.scope is Scope.GATEWAY or ticket.how is How.NOTED:
             continue
         if _during_own(ticket, own) and not _explained(ticket, faults, sites):
             score.during_own.append(ticket)
@@ -144,7 +155,8 @@ def judge(
             falsely.append(ticket)
             score.classes.setdefault(ticket.fault_class, ClassScore("none")).false.append(ticket)
     score.flood_share = _flood(tickets, agents)
-    score.tickets = len(tickets)
+    score.tickets = sum(ticket.how is How.NEW for ticket in tickets)
+    score.reopened = sum(ticket.how is How.REOPENED for ticket in tickets)
     return score
 
 
@@ -173,8 +185,7 @@ def _judge_fault(part: ClassScore, fault: Fault, tickets: Iterable[Raised], used
         return
     used.update(map(id, mine))
     first = mine[0]
-    by_key = Counter((ticket.scope, ticket.scope_id) for ticket in mine)
-    part.duplicates += sum(count - 1 for count in by_key.values())
+    part.duplicates += max(0, sum(ticket.how is How.NEW for ticket in mine) - 1)
     lead = (fault.visible_at - first.opened_at) / HOUR
     part.leads.append(lead)
     part.delays.append((first.opened_at - fault.onset) / HOUR)
@@ -210,7 +221,10 @@ def _explained(ticket: Raised, faults: Iterable[Fault], sites: Mapping[str, str]
 def _tickets_of_outage(
     outage: Fault, tickets: Iterable[Raised], faults: Iterable[Fault], sites: Mapping[str, str]
 ) -> int:
-    """Tickets for silence that one outage of a site caused (devices with a fault of their own aside)."""
+    """Tickets for silence that one outage of a site caused (devices with a fault of their own aside).
+
+    One that was opened again is one; that it was new or opened again in the same outage, too.
+    """
     own = {
         device
         for fault in faults
@@ -218,82 +232,22 @@ def _tickets_of_outage(
         for device in _devices_of(fault)
         if fault.scope != "gateway"
     }
-    return sum(
-        ticket.fault_class in {"F39", "OFFLINE"}
+    mine = [
+        ticket
+        for ticket in tickets
+        if ticket.fault_class in {"F39", "OFFLINE"}
         and outage.onset <= ticket.opened_at <= outage.recovered_at + HOUR
         and (
             ticket.scope_id == outage.site_id
             or (sites.get(ticket.scope_id) == outage.site_id and ticket.scope_id not in own)
         )
-        for ticket in tickets
-    )
+    ]
+    new = [(ticket.fault_class, ticket.scope_id) for ticket in mine if ticket.how is How.NEW]
+    again = {(ticket.fault_class, ticket.scope_id) for ticket in mine if ticket.how is not How.NEW}
+    return len(new) + len(again - set(new))
 
 
 def _flood(tickets: Iterable[Raised], agents: int) -> float:
     """Share of the 10-minute bins with openings in which an agent got more than 10."""
-    bins = Counter(int(ticket.opened_at // FLOOD_BIN_S) for ticket in tickets)
+    bins = Counter(int(ticket.opened_at // FLOOD_BIN_S) for ticket in tickets if ticket.how is not How.NOTED)
     return sum(count > FLOOD * agents for count in bins.values()) / len(bins) if bins else 0.0
-
-
-def report(score: Score) -> dict[str, object]:
-    """The board as plain data, ready for JSON."""
-    leads = [lead for part in score.classes.values() if part.shape == "degradation" for lead in part.leads if lead > 0]
-    hits, total = score.coverage()
-    false = len(score.false_healthy)
-    interval = sum(part.in_interval for part in score.classes.values())
-    intervals = sum(part.with_interval for part in score.classes.values())
-    return {
-        "coverage": _share(hits, total),
-        "coverage_by_margin_h": {str(margin): _share(*score.coverage(margin)) for margin in CURVE_H},
-        "lead_h": _spread(leads),
-        "false_per_100_device_months": _rate(false, score.healthy_months / 100),
-        "false_elsewhere_per_100_device_months": _rate(
-            len(score.false_elsewhere), max(0.0, score.free_months - score.healthy_months) / 100
-        ),
-        "healthy_device_months": round(score.healthy_months, 1),
-        "tickets": score.tickets,
-        "consequences": score.consequences,
-        "duplicates": sum(part.duplicates for part in score.classes.values()),
-        "tickets_per_site_outage": {str(count): number for count, number in sorted(Counter(score.per_outage).items())},
-        "own_outages": score.own_outages,
-        "tickets_during_own_outage": len(score.during_own),
-        "forecast_interval_coverage": _share(interval, intervals),
-        "flood_share": round(score.flood_share, 4),
-        "classes": {name: _class_report(part) for name, part in sorted(score.classes.items())},
-    }
-
-
-def _class_report(part: ClassScore) -> dict[str, object]:
-    return {
-        "shape": part.shape,
-        "injected": part.injected,
-        "before_visible": part.early,
-        "after_visible": part.late,
-        "missed": len(part.missed),
-        "coverage": _share(part.early, part.injected),
-        "lead_h": _spread([lead for lead in part.leads if lead > 0]),
-        "delay_h": _spread(part.delays),
-        "false": len(part.false),
-        "duplicates": part.duplicates,
-    }
-
-
-def _share(hits: int, total: int) -> dict[str, float | int | None]:
-    low, high = wilson(hits, total)
-    share = round(hits / total, 4) if total else None
-    return {"share": share, "low": round(low, 4), "high": round(high, 4), "of": total}
-
-
-def _rate(count: int, exposure: float) -> dict[str, float | int | None]:
-    low, high = poisson(count, exposure)
-    return {
-        "rate": round(count / exposure, 3) if exposure > 0 else None,
-        "low": round(low, 3),
-        "high": round(high, 3) if exposure > 0 else None,
-        "count": count,
-    }
-
-
-def _spread(values: list[float]) -> dict[str, float | None]:
-    found = {name: quantile(values, share) for name, share in (("p10", 0.1), ("median", 0.5), ("p95", 0.95))}
-    return {name: None if value is None else round(value, 2) for name, value in found.items()}

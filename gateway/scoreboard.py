@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import Manager
 from typing import Any
 
@@ -19,7 +19,8 @@ from rich.table import Table
 from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Scope
 from diagnostics.rule_file import load_default_rules, metrics_of
-from diagnostics.score import Fault, Raised, Score, judge, report
+from diagnostics.score import Fault, Raised, Score, judge
+from diagnostics.score_report import pool, report
 from gateway.scoreboard_run import DAY, START, Course, Outcome, run_part
 
 HOUR = 3600.0
@@ -30,7 +31,9 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--seed", type=int, default=1, help="odd seeds are for reports, even ones for tuning")
+    parser.add_argument(
+        "--seed", type=int, nargs="+", default=[1], help="odd seeds are for reports, even ones for tuning"
+    )
     parser.add_argument("--devices", type=int, default=400, help="how many, half of them healthy with confounders")
     parser.add_argument("--days", type=float, default=90.0, help="of virtual time")
     parser.add_argument("--episodes", type=int, default=20, help="of each fault class")
@@ -42,30 +45,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play the fleet and print the board. ValueError where the episodes cannot fit."""
+    console = Console(stderr=True)
+    games = [_game(arguments, seed, console) for seed in arguments.seed]
+    board = board_of(games, arguments.devices, arguments.days, arguments.episodes)
+    if arguments.json:
+        print(json.dumps(board, indent=1))
+    else:
+        _print(Console(), board)
+    if arguments.explain:
+        out = Console(stderr=True) if arguments.json else Console()
+        for game in games:
+            _explain(out, game.course, game.score, game.faults, arguments.explain)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """One seed, played and judged. Seconds of wall clock and of the processors of all parts."""
+
+    course: Course
+    score: Score
+    faults: list[Fault]
+    reports: int
+    seconds: float
+    cpu_seconds: float
+
+
+def _game(arguments: argparse.Namespace, seed: int, console: Console) -> Game:
     course = Course(
-        arguments.seed,
+        seed,
         arguments.days,
         arguments.devices,
         arguments.episodes,
         arguments.interval,
         parts=max(1, arguments.workers),
     )
-    console = Console(stderr=True)
     began = time.monotonic()
     outcomes = play(course, console)
     seconds = time.monotonic() - began
     score, faults = score_of(outcomes, course)
-    board = report(score)
     reports = sum(outcome.reports for outcome in outcomes)
-    board |= {"seed": course.seed, "devices": course.devices, "days": course.days, "reports": reports}
+    return Game(course, score, faults, reports, seconds, sum(outcome.cpu_seconds for outcome in outcomes))
+
+
+def board_of(games: Sequence[Game], devices: int, days: float, episodes: int) -> dict[str, Any]:
+    """All seeds together as one board, and each seed's headline."""
+    board = report(pool([game.score for game in games]))
+    seeds = [game.course.seed for game in games]
+    kinds = {("even", "odd")[seed % 2] for seed in seeds}
+    reports, seconds = sum(game.reports for game in games), sum(game.seconds for game in games)
+    cpu_seconds = sum(game.cpu_seconds for game in games)
+    board |= {"seeds": seeds, "seeds_are": kinds.pop() if len(kinds) == 1 else "odd and even"}
+    board |= {"devices": devices, "days": days, "episodes_per_class": episodes, "reports": reports}
     board |= {"seconds": round(seconds, 1), "reports_per_second": round(reports / seconds)}
-    if arguments.json:
-        print(json.dumps(board, indent=1))
-    else:
-        _print(Console(), board)
-    if arguments.explain:
-        _explain(Console(), course, score, faults, arguments.explain)
-    return 0
+    board |= {"cpu_seconds": round(cpu_seconds, 1), "reports_per_cpu_second": round(reports / cpu_seconds)}
+    if len(games) > 1:
+        board["by_seed"] = {str(game.course.seed): _headline(report(game.score)) for game in games}
+    return board
+
+
+def _headline(board: dict[str, Any]) -> dict[str, Any]:
+    names = ("coverage", "lead_h", "missed", "false_per_100_device_months", "tickets_per_site_outage", "duplicates")
+    return {name: board[name] for name in names}
 
 
 def play(course: Course, console: Console) -> list[Outcome]:
@@ -112,7 +153,8 @@ def score_of(outcomes: Sequence[Outcome], course: Course) -> tuple[Score, list[F
 
 
 def _print(console: Console, board: dict[str, Any]) -> None:
-    table = Table(title=f"Seed {board['seed']}: {board['devices']} devices, {board['days']:g} days")
+    seeds = ", ".join(map(str, board["seeds"]))
+    table = Table(title=f"Seed {seeds}: {board['devices']} devices, {board['days']:g} days")
     for name in (
         "class",
         "shape",

@@ -3,6 +3,7 @@ store.
 """
 
 import gc
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -16,12 +17,25 @@ from diagnostics.changes import Change
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.rule_file import load_default_rules
-from diagnostics.score import Fault, Raised
+from diagnostics.score import Fault, How, Raised
 from diagnostics.telemetry import Event, Presence, Report
 from diagnostics.topology import Device
 from gateway.tickets.edits import Identity, carry_out
 from gateway.tickets.entitlement import Entitlement
-from gateway.tickets.policy import Advise, Known, Link, Open, decide, episodes_after, priority_at
+from gateway.tickets.policy import (
+    Advise,
+    Append,
+    Decision,
+    Known,
+    Link,
+    Open,
+    Raise,
+    Reason,
+    Reopen,
+    decide,
+    episodes_after,
+    priority_at,
+)
 
 START = 1_767_225_600.0  # 1 January 2026, midnight UTC
 DAY = 86_400.0
@@ -53,7 +67,21 @@ class Outcome:
     faults: list[Fault] = field(default_factory=list)
     sites: dict[str, str] = field(default_factory=dict)
     reports: int = 0
+    cpu_seconds: float = 0.0
     series: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
+
+
+def how_it_opens(decision: Decision) -> How | None:
+    """Whether the decision tells an agent of trouble: a ticket, one that is open again, or a note on an open one."""
+    match decision:
+        case Open() | Advise() | Link():
+            return How.NEW
+        case Reopen(reason=reason) if reason is not Reason.WORSE_AFTER_SOLVING:
+            return How.REOPENED
+        case Append(another=True) | Raise(another=True):
+            return How.NOTED
+        case _:
+            return None
 
 
 class Desk:
@@ -68,16 +96,13 @@ class Desk:
         known = self._known.get(change.key)
         decision = decide(known, change, Entitlement.CONTRACT, now)
         episodes = episodes_after(known, change, decision)
-        opens = isinstance(decision, Open | Advise | Link)
+        how = how_it_opens(decision)
         number = f"SG-{len(self.opened) + 1}"
         identity = Identity(number, number, change.scope_id, "", "")
         edit = carry_out(decision, known.ticket if known else None, identity, change, priority_at(change, 0.0), now)
-        if opens:
-            self.opened.append(
-                Raised(
-                    change.scope, change.scope_id, change.fault_class, now, change.rule, change.impact, change.parent
-                )
-            )
+        if how is not None:
+            scope = (change.scope, change.scope_id, change.fault_class)
+            self.opened.append(Raised(*scope, now, change.rule, change.impact, change.parent, how))
         if edit is not None:
             self._known[change.key] = Known(edit[0], episodes)
         elif known is not None:
@@ -120,7 +145,8 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
         )
         for spec in scenario.devices
     ]
-    gc.freeze()
+    gc.freeze()  # what is alive now lives until the end
+    began = time.process_time()
     outcome = Outcome(sites={device.device_id: device.site_id for device in devices})
     fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
     desk = Desk()
@@ -134,6 +160,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
             told_at += DAY
             tell((told_at - START) / (end - START))
         _arrive(fleet, desk, arrival, outcome, course)
+    outcome.cpu_seconds = time.process_time() - began
     outcome.tickets = desk.opened
     outcome.faults = [
         Fault(

@@ -8,7 +8,8 @@ import pytest
 from diagnostics.backtest import Stored, Verdict, backtest, compare, tickets
 from diagnostics.changes import Impact, Scope
 from diagnostics.intervals import poisson, quantile, wilson
-from diagnostics.score import Fault, Raised, judge, report
+from diagnostics.score import Fault, How, Raised, judge
+from diagnostics.score_report import pool, report
 from tests.diagnostics.fleets import CATALOGUE, HOT, T0, camera, rules
 
 H, D = 3600.0, 86_400.0
