@@ -12,15 +12,17 @@ from gateway.clock import ManualClock
 from gateway.ports.downlink import DownlinkOutbox
 from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import DeviceMessage, Effects, JournalKind, Ledger, Reject, RejectReason
-from gateway.ports.notifications import NotificationOutbox
+from gateway.ports.notifications import Deliveries, NotificationOutbox
 from gateway.ports.registry import Accounts, Customer, RegisteredDevice, Registry, Site
 from gateway.ports.tickets import Tickets
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, Durability, open_database
+from gateway.storage.deliveries import SqlDeliveries
 from gateway.storage.downlink import SqlDownlinkOutbox
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.memory import (
     MemoryAccounts,
+    MemoryDeliveries,
     MemoryDownlinkOutbox,
     MemoryLedger,
     MemoryNotificationOutbox,
@@ -47,6 +49,7 @@ class Stores:
     downlink: DownlinkOutbox
     notifications: NotificationOutbox
     clock: ManualClock
+    deliveries: Deliveries
 
 
 def time_to_act(_fault_class: str) -> float:
@@ -87,6 +90,7 @@ def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Sto
         SqlDownlinkOutbox(database),
         SqlNotificationOutbox(database),
         clock,
+        SqlDeliveries(database),
     )
 
 
@@ -95,7 +99,8 @@ def memory_stores(readers: Sequence[str] = ("history",)) -> Stores:
     registry, downlink, notifications = MemoryRegistry(), MemoryDownlinkOutbox(), MemoryNotificationOutbox()
     tickets = MemoryTickets(registry, notifications, clock, promise)
     ledger = MemoryLedger(tickets, downlink, time_to_act, echo, readers)
-    return Stores(ledger, tickets, registry, MemoryAccounts(), downlink, notifications, clock)
+    made = MemoryDeliveries(notifications)
+    return Stores(ledger, tickets, registry, MemoryAccounts(), downlink, notifications, clock, made)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ Nothing is durable, nothing ever is away. Parts that share state share the objec
 """
 
 from gateway.storage.memory.accounts import MemoryAccounts
+from gateway.storage.memory.deliveries import MemoryDeliveries
 from gateway.storage.memory.ledger import MemoryLedger
 from gateway.storage.memory.outboxes import MemoryDownlinkOutbox, MemoryNotificationOutbox
 from gateway.storage.memory.registry import MemoryRegistry
@@ -11,6 +12,7 @@ from gateway.storage.memory.tickets import MemoryTickets
 
 __all__ = [
     "MemoryAccounts",
+    "MemoryDeliveries",
     "MemoryDownlinkOutbox",
     "MemoryLedger",
     "MemoryNotificationOutbox",

@@ -72,6 +72,10 @@ class MemoryNotificationOutbox:
         """See the port."""
         return sum(row.next_try is not None for row in self._rows.values())
 
+    def holds(self, notification_id: int) -> bool:
+        """Whether an event is still here."""
+        return notification_id in self._rows
+
     def announce(self, kind: str, ticket: Ticket, reason: str, now: float, text: str = "") -> None:
         """Record an event about a ticket as part of a commit."""
         self._last += 1

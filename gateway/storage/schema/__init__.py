@@ -1,6 +1,29 @@
 """The tables, one module per area. What they are today; how they came to be is in migrations/."""
 
-from gateway.storage.schema import accounts, downlink, endpoint, journal, notifications, registry, tickets, updates
+from gateway.storage.schema import (
+    accounts,
+    deliveries,
+    downlink,
+    endpoint,
+    journal,
+    notifications,
+    registry,
+    rules,
+    tickets,
+    updates,
+)
 from gateway.storage.schema.base import metadata
 
-__all__ = ["accounts", "downlink", "endpoint", "journal", "metadata", "notifications", "registry", "tickets", "updates"]
+__all__ = [
+    "accounts",
+    "deliveries",
+    "downlink",
+    "endpoint",
+    "journal",
+    "metadata",
+    "notifications",
+    "registry",
+    "rules",
+    "tickets",
+    "updates",
+]
