@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import os
 import shutil
 import threading
-from pathlib import Path
 
 import aiomqtt
 import gmqtt
 import paho.mqtt.client as paho
 import pytest
 
+from tests.parts.node_packages import mqtt_js
+
 TOPIC = "siaga/v1/cam-1/telemetry"
-MQTT_JS = os.environ.get("SIAGA_TEST_MQTT_JS", str(Path(__file__).parents[4] / "frontend/node_modules/mqtt"))
 
 
 class Paho:
@@ -157,8 +156,6 @@ async def test_mosquitto_pub_and_sub_work(mqtt, version, qos):
 
 
 @pytest.mark.real
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-@pytest.mark.skipif(not Path(MQTT_JS).is_dir(), reason="MQTT.js is not installed (SIAGA_TEST_MQTT_JS names its folder)")
 async def test_mqtt_js_publishes_and_subscribes(mqtt, version):
     script = """
 const mqtt = require(process.argv[1]);
@@ -175,7 +172,8 @@ client.on("connect", () => client.subscribe("siaga/v1/cam-1/#", {qos: 2}, () => 
   for (let n = 0; n < 30; n++) client.publish("siaga/v1/cam-1/telemetry", String(n), {qos: n % 3});
 }));
 """
+    package = await asyncio.to_thread(mqtt_js)
     async with mqtt.serve(authenticate=mqtt.devices) as broker:
-        code, output = await _run("node", "-e", script, MQTT_JS, str(broker.endpoint.port), str(version))
+        code, output = await _run("node", "-e", script, str(package), str(broker.endpoint.port), str(version))
         assert code == 0, output
         assert sorted(json.loads(output)) == sorted([TOPIC, str(n), n % 3] for n in range(30))
