@@ -5,15 +5,18 @@ byte a row, deflated) and the column. A chart of one metric inflates two columns
 """
 
 import json
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from struct import Struct
 
+import numpy as np
+
 from gateway.storage.history.columns import (
     CorruptError,
     Decimals,
+    Floats,
+    Integers,
     decode,
     decode_times,
     deflate,
@@ -32,7 +35,7 @@ _VERSION = 1
 class Column:
     """One metric of a block. `present` has a 1 for each row that has a value (None: all do)."""
 
-    values: "array[float]"
+    values: Floats
     present: bytes | None
 
 
@@ -40,7 +43,7 @@ class Column:
 class Table:
     """Rows in columns. Invariant: times strictly rise (milliseconds), so a (time, metric) is there once."""
 
-    times: list[int]
+    times: Integers
     columns: dict[str, Column]
 
     def part(self, start: int, end: int) -> "Table":
@@ -53,7 +56,7 @@ class Table:
             mask = column.present[start:end]
             first = column.present[:start].count(1)
             values = column.values[first : first + mask.count(1)]
-            if values:
+            if len(values):
                 columns[name] = Column(values, None if len(values) == len(mask) else mask)
         return Table(self.times[start:end], columns)
 
@@ -71,40 +74,42 @@ def tabulate(rows: Sequence[Row]) -> Table:
     columns = {}
     for name in dict.fromkeys(name for cell in cells for name in cell):
         present = bytes([name in cell for cell in cells])
-        column = array("d", [cell[name] for cell in cells if name in cell])
+        column = np.array([cell[name] for cell in cells if name in cell])
         columns[name] = Column(column, None if len(column) == len(times) else present)
-    return Table(times, columns)
+    return Table(np.array(times, np.int64), columns)
 
 
 def _tabulate_uniform(rows: Sequence[Row]) -> Table:
     """The common case, without a step per value."""
-    newest = {at_ms: values for at_ms, _, values in rows}
-    times = sorted(newest)
     names = rows[0][1]
-    values = numbers(b"".join([newest[at_ms] for at_ms in times]))
-    return Table(times, {name: Column(values[index :: len(names)], None) for index, name in enumerate(names)})
+    times = np.array([row[0] for row in rows], np.int64)
+    matrix = np.frombuffer(b"".join([row[2] for row in rows])).reshape(len(rows), len(names))
+    if not (times[1:] > times[:-1]).all():
+        order = np.argsort(times, kind="stable")
+        times = times[order]
+        order = order[np.append(times[1:] != times[:-1], True)]  # of equal times the last written
+        times, matrix = np.unique(times), matrix[order]
+    columns = np.ascontiguousarray(matrix.T)
+    return Table(times, {name: Column(columns[index], None) for index, name in enumerate(names)})
 
 
 def rows_of(table: Table) -> list[Row]:
     """A table as rows again."""
-    count = len(table.times)
-    if all(column.present is None for column in table.columns.values()):
-        names, width = tuple(table.columns), len(table.columns)
-        values = array("d", bytes(8 * count * width))
-        for index, column in enumerate(table.columns.values()):
-            values[index::width] = column.values
-        data = values.tobytes()
-        return [(at, names, data[8 * width * i : 8 * width * (i + 1)]) for i, at in enumerate(table.times)]
-    cells: list[dict[str, float]] = [{} for _ in range(count)]
+    times = table.times.tolist()
+    if table.columns and all(column.present is None for column in table.columns.values()):
+        names, width = tuple(table.columns), 8 * len(table.columns)
+        data = np.stack([column.values for column in table.columns.values()], axis=1).tobytes()
+        return [(at, names, data[width * i : width * (i + 1)]) for i, at in enumerate(times)]
+    cells: list[dict[str, float]] = [{} for _ in times]
     for name, column in table.columns.items():
         chosen = cells if column.present is None else compress(cells, column.present)
-        for cell, value in zip(chosen, column.values, strict=True):
+        for cell, value in zip(chosen, column.values.tolist(), strict=True):
             cell[name] = value
     shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
     rows = []
-    for at_ms, cell in zip(table.times, cells, strict=True):
+    for at_ms, cell in zip(times, cells, strict=True):
         names = tuple(cell)
-        rows.append((at_ms, shapes.setdefault(names, names), array("d", cell.values()).tobytes()))
+        rows.append((at_ms, shapes.setdefault(names, names), np.fromiter(cell.values(), np.float64).tobytes()))
     return rows
 
 
@@ -112,15 +117,22 @@ def encode_block(table: Table) -> tuple[bytes, dict[str, Decimals | None]]:
     """The block's bytes, and each metric's whole numbers where it has them."""
     times = encode_times(table.times)
     names = json.dumps(list(table.columns), separators=(",", ":")).encode()
+    encoded: dict[str, tuple[bytes, Decimals | None]] = {}
+    whole = [name for name, column in table.columns.items() if column.present is None]
+    if whole:
+        matrix = np.stack([table.columns[name].values for name in whole])
+        encoded.update(zip(whole, encode(matrix), strict=True))
     lengths: list[bytes] = []
     bodies: list[bytes] = []
-    decimals: dict[str, Decimals | None] = {}
     for name, column in table.columns.items():
-        body, decimals[name] = encode(column.values)
         mask = b"" if column.present is None else deflate(column.present)
+        if column.present is not None:
+            (encoded[name],) = encode(column.values.reshape(1, -1))
+        body = encoded[name][0]
         lengths.append(_LENGTHS.pack(len(mask), len(body)))
         bodies += (mask, body)
     head = _HEAD.pack(_VERSION, len(table.times), len(table.columns), len(names), len(times))
+    decimals = {name: encoded[name][1] for name in table.columns}
     return b"".join((head, names, *lengths, times, *bodies)), decimals
 
 
@@ -148,12 +160,12 @@ class Block:
         """The metric's times and values (both empty if the block has none)."""
         if metric not in self._places:
             return [], []
-        times = decode_times(self._view[slice(*self._times)], self.rows)
+        times = decode_times(self._view[slice(*self._times)], self.rows).tolist()
         start, middle, end = self._places[metric]
         if start == middle:
-            return times, decode(self._view[middle:end], self.rows)
+            return times, decode(self._view[middle:end], self.rows).tolist()
         mask = inflate(self._view[start:middle])
-        return list(compress(times, mask)), decode(self._view[middle:end], mask.count(1))
+        return list(compress(times, mask)), decode(self._view[middle:end], mask.count(1)).tolist()
 
     def table(self) -> Table:
         """Every column."""
@@ -161,5 +173,5 @@ class Block:
         for name, (start, middle, end) in self._places.items():
             mask = None if start == middle else inflate(self._view[start:middle])
             count = self.rows if mask is None else mask.count(1)
-            columns[name] = Column(array("d", decode(self._view[middle:end], count)), mask)
+            columns[name] = Column(decode(self._view[middle:end], count), mask)
         return Table(decode_times(self._view[slice(*self._times)], self.rows), columns)

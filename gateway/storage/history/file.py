@@ -155,7 +155,7 @@ class HistoryFile:
     def write_block(self, device: str, table: Table, rollups: Sequence[int]) -> None:
         """A block and its rollups."""
         data, decimals = encode_block(table)
-        first, last, count = table.times[0], table.times[-1], len(table.times)
+        first, last, count = int(table.times[0]), int(table.times[-1]), len(table.times)
         tiers = [(device, RAW, first, last, count, data)]
         coarse = encode_rollups(table, decimals, rollups)
         tiers += [(device, width, first, last, 0, rollup) for width, rollup in zip(rollups, coarse, strict=True)]

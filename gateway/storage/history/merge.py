@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.storage.history.block import Table, rows_of, tabulate
-from gateway.storage.history.rows import Row
+from gateway.storage.history.rows import SOON_ROWS, Row
 
-BLOCK_ROWS = 1024
+BLOCK_ROWS = SOON_ROWS
 """A block's usual size. Larger ones compress little better and make each late row dearer."""
 MAX_METRICS = 1000
 """How many metrics of one device a block may hold."""

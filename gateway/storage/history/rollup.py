@@ -6,26 +6,29 @@ own parts with it and nobody else's. Sums of decimals are exact (whole numbers).
 """
 
 import json
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, compress, groupby, pairwise
-from operator import sub
+from itertools import compress
 from struct import Struct
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.storage.history.block import Table
 from gateway.storage.history.columns import (
     POWERS,
     CorruptError,
     Decimals,
+    Floats,
+    Integers,
     decode_times,
     deflate,
-    differences,
     encode_times,
     from_planes,
     inflate,
     pack_integers,
+    rising,
     to_planes,
     unpack_integers,
 )
@@ -50,124 +53,127 @@ class Buckets:
         self.sums.extend(later.sums)
 
 
-def bounds(times: Sequence[int], width_ms: int) -> tuple[list[int], list[int]]:
-    """Where each bucket of rising times begins (milliseconds), and the row after its last."""
-    starts, ends, row = [], [], 0
-    for start, group in groupby(times, width_ms.__rfloordiv__):
-        row += len(list(group))
-        starts.append(start * width_ms)
-        ends.append(row)
-    return starts, ends
-
-
 _HEAD = Struct("<BHHI")  # version, metrics, buckets (all metrics' together), length of the names
 _ENTRY = Struct("<BBBqH")  # kind, power, width in bytes, first number or constant's bits, buckets (0: all of them)
 _VERSION = 1
 _CONSTANT, _DECIMAL, _DOUBLE = 0, 1, 2
-_DOUBLE_BITS = Struct("<d")
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """One metric in buckets, before it is packed. Of decimals the extremes and sums are whole numbers."""
-
-    lowest: Sequence[float]
-    highest: Sequence[float]
-    sums: Sequence[float]
-
-    def wider(self, spans: Sequence[slice]) -> "_Cells":
-        """These buckets gathered into wider ones."""
-        return _Cells(
-            [min(self.lowest[span]) for span in spans],
-            [max(self.highest[span]) for span in spans],
-            [sum(self.sums[span]) for span in spans],
-        )
-
-
-def encode_rollups(table: Table, decimals: dict[str, Decimals | None], widths_ms: Sequence[int]) -> list[bytes]:
-    """All metrics of a table in buckets of each width. The widths rise, each a multiple of the one before."""
-    ladders = _ladders(table.times, widths_ms)
-    rungs: list[list[_Metric]] = [[] for _ in widths_ms]
-    for name, column in table.columns.items():
-        own = ladders
-        if column.present is not None:
-            own = _ladders(list(compress(table.times, column.present)), widths_ms)
-        cells = None
-        for rung, ladder in zip(rungs, own, strict=True):
-            cells = _gather(column.values, decimals[name], ladder.spans) if cells is None else cells.wider(ladder.spans)
-            rung.append(_Metric(name, decimals[name], cells, ladder))
-    return [_pack(ladder, rung) for ladder, rung in zip(ladders, rungs, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Ladder:
-    """Buckets of one width: starts, how many samples, and which rows (or buckets of the width below) go into each."""
+    """Buckets of one width: starts, how many samples, and the first row (or bucket of the width below) of each."""
 
-    starts: Sequence[int]
-    counts: Sequence[int]
-    spans: Sequence[slice]
+    starts: Integers
+    counts: Integers
+    firsts: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class _Metric:
-    name: str
-    decimals: Decimals | None
-    cells: _Cells
-    ladder: _Ladder
+class _Cells:
+    """Some metrics (rows) in buckets (columns), before they are packed. Of decimals these are whole numbers."""
+
+    lowest: NDArray[np.generic]
+    highest: NDArray[np.generic]
+    sums: NDArray[np.generic]
+
+    def wider(self, firsts: NDArray[np.intp]) -> "_Cells":
+        """These buckets gathered into wider ones."""
+        return _Cells(
+            np.fmin.reduceat(self.lowest, firsts, axis=1),
+            np.fmax.reduceat(self.highest, firsts, axis=1),
+            np.add.reduceat(self.sums, firsts, axis=1),
+        )
 
 
-def _ladders(times: Sequence[int], widths_ms: Sequence[int]) -> list[_Ladder]:
+_Packed = tuple[tuple[int, int, int, int], bytes]
+"""A metric's entry (kind, power, width, first number or constant's bits) and its body."""
+
+
+def encode_rollups(table: Table, decimals: dict[str, Decimals | None], widths_ms: Sequence[int]) -> list[bytes]:
+    """All metrics of a table in buckets of each width. The widths rise, each a multiple of the one before."""
+    shared = _ladders(table.times, widths_ms)
+    whole = [name for name, column in table.columns.items() if column.present is None]
+    packed = _pack_metrics(table, decimals, whole, shared)
+    ladders = dict.fromkeys(whole, shared)
+    for name, column in table.columns.items():
+        if column.present is not None:
+            own = np.frombuffer(column.present, np.uint8) != 0
+            ladders[name] = _ladders(table.times[own], widths_ms)
+            packed |= _pack_metrics(table, decimals, [name], ladders[name])
+    return [
+        _pack(ladder, {name: (ladders[name][rung], *packed[name][rung]) for name in table.columns})
+        for rung, ladder in enumerate(shared)
+    ]
+
+
+def _ladders(times: Integers, widths_ms: Sequence[int]) -> list[_Ladder]:
     ladders: list[_Ladder] = []
-    below, counts = times, [1] * len(times)
+    below, counts = times, np.ones(len(times), np.int64)
     for width in widths_ms:
-        starts, ends = bounds(below, width)
-        spans = [slice(start, end) for start, end in pairwise([0, *ends])]
-        counts = [sum(counts[span]) for span in spans]
-        ladders.append(_Ladder(starts, counts, spans))
-        below = starts
+        numbers = below // width
+        firsts = np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))
+        counts = np.add.reduceat(counts, firsts)
+        below = numbers[firsts] * width
+        ladders.append(_Ladder(below, counts, firsts))
     return ladders
 
 
-def _gather(values: "array[float]", decimals: Decimals | None, spans: Sequence[slice]) -> _Cells:
-    runs: list[Sequence[float]] = [(values if decimals is None else decimals.numbers)[span] for span in spans]
-    return _Cells(list(map(min, runs)), list(map(max, runs)), list(map(sum, runs)))
+def _pack_metrics(
+    table: Table, decimals: dict[str, Decimals | None], names: Sequence[str], ladders: Sequence[_Ladder]
+) -> dict[str, list[_Packed]]:
+    """Metrics of one ladder, those in whole numbers together and the others together; a body for each width."""
+    whole = {name: found for name in names if (found := decimals[name]) is not None}
+    others = [name for name in names if name not in whole]
+    packed: dict[str, list[_Packed]] = {name: [] for name in names}
+    if whole:
+        matrix = np.stack([found.numbers for found in whole.values()])
+        cells = _Cells(matrix, matrix, matrix)
+        for ladder in ladders:
+            cells = cells.wider(ladder.firsts)
+            for index, (name, found) in enumerate(whole.items()):
+                packed[name].append(_pack_decimals(cells, index, found.power, ladder.counts))
+    if others:
+        values = np.stack([table.columns[name].values for name in others])
+        floats = _Cells(values, values, values)
+        for ladder in ladders:
+            floats = floats.wider(ladder.firsts)
+            for index, name in enumerate(others):
+                packed[name].append(_pack_doubles(floats, index))
+    return packed
 
 
-def _pack(shared: _Ladder, metrics: Sequence[_Metric]) -> bytes:
-    names = json.dumps([metric.name for metric in metrics], separators=(",", ":")).encode()
+def _pack_decimals(cells: _Cells, index: int, power: int, counts: Integers) -> _Packed:
+    lows: Integers = cells.lowest[index].astype(np.int64)
+    body = np.concatenate((np.diff(lows), cells.highest[index] - lows, cells.sums[index] - lows * counts))
+    width, planes = pack_integers(body)
+    return (_DECIMAL, power, width, int(lows[0])), planes
+
+
+def _pack_doubles(cells: _Cells, index: int) -> _Packed:
+    lowest: Floats = cells.lowest[index].astype(np.float64)
+    if (lowest == lowest[0]).all() and (cells.highest[index] == lowest[0]).all():
+        return (_CONSTANT, 0, 0, int(lowest[:1].view(np.int64)[0])), b""
+    return (_DOUBLE, 0, 8, 0), to_planes(np.concatenate((lowest, cells.highest[index], cells.sums[index])), 8)
+
+
+def _pack(shared: _Ladder, metrics: dict[str, tuple[_Ladder, tuple[int, int, int, int], bytes]]) -> bytes:
+    names = json.dumps(list(metrics), separators=(",", ":")).encode()
     times = encode_times(shared.starts)
     entries: list[bytes] = []
     bodies = [len(times).to_bytes(4, "little"), times, _counts(shared.counts)]
-    for metric in metrics:
-        own = metric.ladder
-        entry, body = _pack_metric(metric)
+    for own, entry, body in metrics.values():
         if own is shared:
             entries.append(_ENTRY.pack(*entry, 0))
         else:
-            mine = set(own.starts)
-            entries.append(_ENTRY.pack(*entry, len(mine)))
-            bodies += (bytes([start in mine for start in shared.starts]), _counts(own.counts))
+            entries.append(_ENTRY.pack(*entry, len(own.starts)))
+            bodies += (np.isin(shared.starts, own.starts).astype(np.uint8).tobytes(), _counts(own.counts))
         bodies.append(body)
     head = _HEAD.pack(_VERSION, len(entries), len(shared.starts), len(names))
     return b"".join((head, names, *entries, deflate(b"".join(bodies))))
 
 
-def _counts(counts: Sequence[int]) -> bytes:
-    return to_planes(array("i", counts).tobytes(), 4)
-
-
-def _pack_metric(metric: _Metric) -> tuple[tuple[int, int, int, int], bytes]:
-    cells, decimals = metric.cells, metric.decimals
-    if decimals is not None:
-        lows = list(map(int, cells.lowest))
-        rises = list(map(int, map(sub, cells.highest, lows)))
-        rests = [int(total) - low * n for total, low, n in zip(cells.sums, lows, metric.ladder.counts, strict=True)]
-        width, planes = pack_integers([*differences(lows), *rises, *rests])
-        return (_DECIMAL, decimals.power, width, lows[0]), planes
-    if len(set(cells.lowest) | set(cells.highest)) == 1:
-        return (_CONSTANT, 0, 0, int.from_bytes(_DOUBLE_BITS.pack(cells.lowest[0]), "little", signed=True)), b""
-    doubles = array("d", [*cells.lowest, *cells.highest, *cells.sums])
-    return (_DOUBLE, 0, 8, 0), to_planes(doubles.tobytes(), 8)
+def _counts(counts: Integers) -> bytes:
+    return to_planes(counts.astype("<i4"), 4)
 
 
 @lru_cache(maxsize=256)
@@ -187,7 +193,7 @@ def decode_rollup(data: bytes, metric: str) -> Buckets | None:
     place = _HEAD.size + length
     body = inflate(memoryview(data)[place + _ENTRY.size * metrics :])
     times = int.from_bytes(body[:4], "little")
-    starts = decode_times(memoryview(body)[4 : 4 + times], count)
+    starts = decode_times(memoryview(body)[4 : 4 + times], count).tolist()
     counts = unpack_integers(4, body[4 + times : 4 + times + 4 * count]).tolist()
     offset = 4 + times + 4 * count
     for name in names:
@@ -211,18 +217,12 @@ def _decode_metric(
 ) -> Buckets:
     size = len(starts)
     if kind == _CONSTANT:
-        (constant,) = memoryview(first.to_bytes(8, "little", signed=True)).cast("d")
+        constant = float(np.array([first], np.int64).view(np.float64)[0])
         return Buckets(starts, counts, [constant] * size, [constant] * size, [constant * count for count in counts])
     if kind == _DECIMAL:
-        numbers, scale = unpack_integers(width, body).tolist(), POWERS[power]
-        lows = list(accumulate(numbers[: size - 1], initial=first))
-        rises, rests = numbers[size - 1 : 2 * size - 1], numbers[2 * size - 1 :]
-        return Buckets(
-            starts,
-            counts,
-            [low / scale for low in lows],
-            [(low + rise) / scale for low, rise in zip(lows, rises, strict=True)],
-            [(rest + low * count) / scale for rest, low, count in zip(rests, lows, counts, strict=True)],
-        )
-    doubles = array("d", from_planes(body, 8)).tolist()
+        numbers, scale = unpack_integers(width, body), POWERS[power]
+        lows = rising(first, numbers[: size - 1])
+        highs, sums = lows + numbers[size - 1 : 2 * size - 1], numbers[2 * size - 1 :] + lows * np.array(counts)
+        return Buckets(starts, counts, (lows / scale).tolist(), (highs / scale).tolist(), (sums / scale).tolist())
+    doubles = np.frombuffer(from_planes(body, 8)).tolist()
     return Buckets(starts, counts, doubles[:size], doubles[size : 2 * size], doubles[2 * size :])

@@ -25,6 +25,8 @@ def numbers(values: bytes) -> "array[float]":
 
 _LOG, _LOOSE = 1, 2
 _LEVEL = 1  # loose rows are deflated once more when they become columns
+SOON_ROWS = 1024
+"""A pack of so many rows becomes columns in a moment: deflating it first would be lost work."""
 _HEAD = Struct("<BII")  # kind, rows, length of the tables
 
 
@@ -66,7 +68,8 @@ def pack_loose(rows: Sequence[Row]) -> bytes:
     if len(shapes) == 1:  # every row has the same width, so equal bytes of equal metrics can lie together
         values = to_planes(values, len(values) // len(rows))
     times = to_planes(array("q", [row[0] for row in rows]).tobytes(), 8)
-    return _HEAD.pack(_LOOSE, len(rows), len(tables)) + deflate(tables + times + shape_of.tobytes() + values, _LEVEL)
+    level = 0 if len(rows) >= SOON_ROWS else _LEVEL
+    return _HEAD.pack(_LOOSE, len(rows), len(tables)) + deflate(tables + times + shape_of.tobytes() + values, level)
 
 
 def unpack_loose(data: bytes) -> list[Row]:
@@ -88,6 +91,9 @@ def _shapes(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], "array[int]"]:
     """The sets of metrics, and which each row has. Told apart by identity: hashing twenty names a row would be dear,
     and equal ones that are two objects only stand in the table twice.
     """
+    first = rows[0][1]
+    if all(row[1] is first for row in rows):
+        return [first], array("I", bytes(4 * len(rows)))
     index: dict[int, int] = {}
     shape_of = array("I", [index.setdefault(id(names), len(index)) for _, names, _ in rows])
     by_id = {id(names): names for _, names, _ in rows}
