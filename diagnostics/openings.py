@@ -66,10 +66,14 @@ class Openings:
     def merge(
         self, memory: Memory, site: Site, findings: Iterable[Finding], times: tuple[float, float]
     ) -> list[Change]:
-        """Apply what rules found on one device, then look again at what is held. Times are (effective, received)."""
+        """Apply what rules found on one device, then look again at what is held. Times are (effective, received).
+
+        A rule that is only watched opens nothing; what it opened before it was demoted it still follows to its end.
+        """
         changes: list[Change] = []
         for finding in findings:
-            if not finding.rule.watch:
+            rule = finding.rule
+            if not rule.watch or ((fault := memory.faults.get(rule.fault_class)) and rule.name in fault.rules):
                 self._apply(memory, site, finding, times, changes)
         for name, fault in list(memory.faults.items()):
             if fault.held and fault.held not in {UNDECIDED, OUTAGE, STORM}:

@@ -55,6 +55,12 @@ class PeerGroups:
             del self._values[mine.group]
             del self._names[mine.group]
 
+    def drop(self, rule_name: str, memory: Memory) -> None:
+        """A rule is gone, or another rule now: the device's value for it speaks for nobody."""
+        mine = memory.peers.pop(rule_name, None) if memory.peers is not None else None
+        if mine is not None:
+            self._take(mine)
+
     def leave(self, memory: Memory) -> None:
         """A device fell silent or is gone: its values no longer speak for today."""
         for mine in (memory.peers or {}).values():

@@ -11,6 +11,7 @@ from diagnostics.judging import Finding
 from diagnostics.memory import Memory, dump, load, remember
 from diagnostics.openings import Openings, note_trouble
 from diagnostics.outages import Outages
+from diagnostics.other_rules import leave_behind, take_past
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
 from diagnostics.topology import Device
@@ -102,22 +103,32 @@ class Roster:
 
     def adopt(self, engine: Engine, now: float) -> Sequence[Change]:
         """Judge by other rules from now on. Episodes of rules that stay go on; those of rules that are gone are
-        withdrawn.
+        withdrawn; a rule that was only watched and fires now is told.
 
         Cost: one pass over all devices (about 0.2 ms each). To be repeated at the same point of a replay.
         """
         changes: list[Change] = []
         self._engine = engine
         for device_id, memory in list(self._memories.items()):
-            device = memory.device
-            plan = engine.plan(device.kind, device.model)
-            for name in [name for name in memory.active if name not in plan.rules]:
-                gone = Finding(memory.plan.rules[name], memory.active[name], Outcome.RECOVERED)
-                changes += self._openings.withdraw(memory, gone, (memory.effective_at, now))
+            device, before = memory.device, memory.plan
+            times = (memory.effective_at, now)
+            for rule in leave_behind(memory, engine.plan(device.kind, device.model)):
+                self._peers.drop(rule.name, memory)
+                if rule.name in memory.active:
+                    gone = Finding(rule, memory.active.pop(rule.name), Outcome.RECOVERED)
+                    changes += self._openings.withdraw(memory, gone, times)
             kept = dump(memory)
             self._peers.leave(memory)
             memory.site.unlist(device_id)
             self.restore(device_id, kept)
+            memory = take_past(self._memories[device_id], memory)
+            told = [
+                Finding(memory.plan.rules[name], episode, Outcome.OPENED)
+                for name, episode in memory.active.items()
+                if before.rules[name].watch and episode.severity is not None
+            ]
+            if told:
+                changes += self._openings.merge(memory, memory.site, told, times)
             self._dirty.add(device_id)
         return changes
 

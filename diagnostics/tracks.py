@@ -30,6 +30,11 @@ class Track:
     reset_drop: float | None = None
     rising: bool = True  # which way is worse: a fall the other way by more than reset_drop is a new part
 
+    @property
+    def source(self) -> tuple[str, str, tuple[Guard, ...]]:
+        """What its points are made of, whatever the rules that look back on them do with them."""
+        return self.metric, self.aggregate, self.when
+
     def holds(self, metrics: Mapping[str, float], states: Mapping[str, str]) -> bool:
         """Whether a report counts for this track."""
         return all(guard.holds(metrics, states) for guard in self.when)
@@ -133,6 +138,27 @@ class Block:
             values = [value for day, value in self.points(column, days + (not newest)) if newest or day < -1]
             self._usual[key] = median(values) if len(values) >= 3 else None
         return self._usual[key]
+
+    def inherit(self, old: Block) -> None:
+        """Take over what a block of the same cycle length knows of the same tracks. Other rules look back on them now.
+
+        The rest of the past is unknown.
+        """
+        columns = {track.source: column for column, track in enumerate(old.tracks)}
+        where = [columns.get(track.source) for track in self.tracks]
+        width, rows = len(old.tracks), len(old.rows) // len(old.tracks)
+        self.cycle = old.cycle
+        self.filling = array("d", [0.0 if column is None else old.filling[column] for column in where])
+        self.counts = array("H", [0 if column is None else old.counts[column] for column in where])
+        self.rows = array(
+            "f",
+            [
+                NAN if column is None else old.rows[row * width + column]
+                for row in range(max(0, rows - self.depth), rows)
+                for column in where
+            ],
+        )
+        self._usual = None
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""

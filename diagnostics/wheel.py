@@ -16,12 +16,12 @@ class Wheel:
         self._buckets.setdefault(bucket, []).append(device_id)
 
     def due(self, now: float) -> list[str]:
-        """Everybody whose time has come, in order of their ids."""
+        """Everybody whose time has come, once, in order of their ids (who was taken back from disk is in here twice)."""
         last = int(now)
         if last - self.next > len(self._buckets):
             buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
         else:
             buckets = range(self.next, last + 1)
-        found = [device_id for bucket in buckets for device_id in self._buckets.pop(bucket, ())]
+        found = {device_id for bucket in buckets for device_id in self._buckets.pop(bucket, ())}
         self.next = max(self.next, last + 1)
         return sorted(found)

@@ -1,0 +1,151 @@
+"""Other rules without a restart: what is remembered stays what it is, and what goes on goes on."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from diagnostics.engine import Engine
+from diagnostics.other_rules import same_measure
+from diagnostics.rule_file import RuleSet
+from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, Play, camera, rules, site
+from tests.diagnostics.test_kinds import ERRORS, PEER, SIGNATURE, WEAR, run_days
+from tests.diagnostics.test_persistence import ACTS, FINDING, NAMES, RULES, Driver
+
+DAY = 86_400.0
+WATCHED = HOT.replace('kind = "level"', 'kind = "level"\nwatch = true')
+
+
+def adopt(play: Play, text: str) -> list[str]:
+    play._keep(play.fleet.adopt(Engine(rules(text), CATALOGUE), play.now))
+    return play.told()
+
+
+@given(ACTS, st.integers(0, 59))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], phases=FINDING)
+def test_adopting_the_same_rules_changes_nothing_that_is_said_later(acts, cut):
+    steady, other = Driver(), Driver()
+    for number, act in enumerate(acts):
+        if number == cut % len(acts):
+            assert list(other.fleet.adopt(Engine(RULES, CATALOGUE), other.now)) == []
+        assert steady.act(*act) == other.act(*act)
+    for name in NAMES:
+        assert json.loads(steady.fleet.save(name) or b"0") == json.loads(other.fleet.save(name) or b"0")
+
+
+@given(ACTS, st.lists(st.tuples(st.sets(st.sampled_from(RULES.rules)), st.sets(st.sampled_from(RULES.rules)))))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], phases=FINDING)
+def test_whatever_the_rules_become_a_restart_in_between_changes_nothing_and_keys_stay_single(acts, books):
+    """Books of rules: some of them, and which of these are only watched."""
+    steady, restarted, running = Driver(), Driver(), {}
+    sets = [
+        RuleSet(tuple(replace(rule, watch=rule in watched) for rule in RULES.rules if rule in kept))
+        for kept, watched in books
+    ]
+    engine = Engine(RULES, CATALOGUE)
+    for number, act in enumerate(acts):
+        said = []
+        if number % 3 == 1 and sets:
+            engine = Engine(sets[number % len(sets)], CATALOGUE)
+            said = list(steady.fleet.adopt(engine, steady.now))
+            assert said == list(restarted.fleet.adopt(engine, restarted.now))
+        if number % 5 == 2:
+            old = restarted.fleet
+            fresh = type(old)(engine, list(old._devices.values()), restarted.now)
+            fresh.restore_shared(old.save_shared())
+            for name in NAMES:
+                fresh.restore(name, old.save(name))
+            restarted.fleet = fresh
+        later = steady.act(*act)
+        assert later == restarted.act(*act)
+        for change in [*said, *(one for one in later if not isinstance(one, tuple))]:
+            who = (change.key, change.rule)
+            opens = change.kind.value == "opened"
+            assert bool(running.get(who)) != opens, who
+            running[who] = change.kind.value not in {"recovered", "withdrawn"}
+
+
+def test_a_rule_demoted_to_watch_follows_what_it_opened_and_opens_nothing_more():
+    play = Play(HOT, [camera("one"), camera("two")])
+    play.report("one", soc_temp_c=85)
+    adopt(play, WATCHED)
+    play.report("two", soc_temp_c=85)
+    assert [episode.rule for episode in play.fleet.view("two").episodes] == ["hot@1"]
+    play.report("one", soc_temp_c=95)
+    play.report("one", soc_temp_c=60)
+    play.report("one", soc_temp_c=85)
+    assert play.told() == [
+        "opened device:one:F07 warning",
+        "raised device:one:F07 critical",
+        "recovered device:one:F07 critical",
+    ]
+
+
+def test_a_restored_rule_tells_at_once_what_it_saw_while_it_was_watched():
+    play = Play(WATCHED, [camera("one"), camera("two")])
+    play.report("one", soc_temp_c=85)
+    play.report("two", soc_temp_c=50)
+    assert adopt(play, HOT) == ["opened device:one:F07 warning"]
+    play.report("one", soc_temp_c=60)
+    assert play.told()[1:] == ["recovered device:one:F07 warning"]
+
+
+def test_a_rule_that_measures_something_else_under_the_old_name_begins_anew():
+    play = Play(HOT)
+    play.report(soc_temp_c=85)
+    other = HOT.replace("soc_temp_c", "cpu_pct")
+    assert adopt(play, other)[1:] == ["withdrawn device:cam:F07 warning"]
+    play.report(cpu_pct=85)
+    assert play.told()[2:] == ["opened device:cam:F07 warning"]
+
+
+def test_a_signature_with_other_signs_forgets_its_progress():
+    play = Play(SIGNATURE)
+    play.report(states={"daynight": "night"}, poe_v=48)
+    assert play.fleet._memories["cam"].signs
+    shorter = SIGNATURE.replace('  { say = "sag", metric = "poe_v", below = 45 },\n', "")
+    adopt(play, shorter)
+    assert play.fleet._memories["cam"].signs is None
+    play.report(states={"daynight": "day"}, poe_v=48)
+
+
+def test_forecasts_keep_their_past_when_another_rule_joins_or_leaves():
+    play = Play(WEAR)
+    run_days(play, 8, lambda day: 60 + 2 * day)
+    before = play.fleet._memories["cam"].blocks[0].points(0)
+    joined = WEAR.replace('"wear"', '"leak"').replace("sd_life_used_pct", "mem_used_pct") + WEAR
+    adopt(play, joined)
+    (block,) = play.fleet._memories["cam"].blocks
+    assert [block.points(column) for column in (0, 1)] == [[], before]
+    adopt(play, WEAR.replace("sd_life_used_pct", "mem_used_pct"))
+    (block,) = play.fleet._memories["cam"].blocks
+    assert block.points(0) == []
+    hourly = WEAR.replace('kind = "forecast"', 'kind = "forecast"\ncycle_s = 3600')
+    adopt(play, hourly)
+    assert play.fleet._memories["cam"].blocks[0].points(0) == []
+
+
+def test_what_a_peer_rule_measured_leaves_its_group_with_the_rule():
+    play = Play(PEER, site("a"))
+    play.live(4000, soc_temp_c=50)
+    assert play.fleet._peers._values
+    adopt(play, PEER.replace("soc_temp_c", "cpu_pct"))
+    assert play.fleet._peers._values == {}
+    adopt(play, SILENT)
+    adopt(play, PEER)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        (HOT, HOT.replace("limit = 80", "limit = 79"), True),
+        (HOT, HOT.replace("soc_temp_c", "cpu_pct"), False),
+        (ERRORS, ERRORS.replace("3600", "7200"), False),
+        (HOT, PEER, False),
+    ],
+)
+def test_a_new_limit_leaves_a_rule_what_it_is(before, after, same):
+    (one,), (other,) = rules(before).rules, rules(after).rules
+    assert same_measure(one, other) is same
