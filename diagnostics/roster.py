@@ -10,8 +10,8 @@ from diagnostics.episodes import Outcome
 from diagnostics.judging import Finding
 from diagnostics.memory import Memory, dump, load, remember
 from diagnostics.openings import Openings, note_trouble
-from diagnostics.outages import Outages
 from diagnostics.other_rules import leave_behind, take_past
+from diagnostics.outages import Outages
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
 from diagnostics.topology import Device
@@ -121,14 +121,14 @@ class Roster:
             self._peers.leave(memory)
             memory.site.unlist(device_id)
             self.restore(device_id, kept)
-            memory = take_past(self._memories[device_id], memory)
+            after = take_past(self._memories[device_id], memory)
             told = [
-                Finding(memory.plan.rules[name], episode, Outcome.OPENED)
-                for name, episode in memory.active.items()
+                Finding(after.plan.rules[name], episode, Outcome.OPENED)
+                for name, episode in after.active.items()
                 if before.rules[name].watch and episode.severity is not None
             ]
             if told:
-                changes += self._openings.merge(memory, memory.site, told, times)
+                changes += self._openings.merge(after, after.site, told, times)
             self._dirty.add(device_id)
         return changes
 

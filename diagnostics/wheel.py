@@ -16,7 +16,7 @@ class Wheel:
         self._buckets.setdefault(bucket, []).append(device_id)
 
     def due(self, now: float) -> list[str]:
-        """Everybody whose time has come, once, in order of their ids (who was taken back from disk is in here twice)."""
+        """Everybody whose time has come, once, in order of their ids. Who was restored in place is in here twice."""
         last = int(now)
         if last - self.next > len(self._buckets):
             buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
