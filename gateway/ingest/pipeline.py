@@ -1,8 +1,9 @@
 """From batches of messages to committed effects: digest, commit, remember, acknowledge. In that order, always.
 
-Two stages, so that the loop digests the next batch while the writer thread commits this one. A message is acknowledged
-only after the transaction that holds all its effects has committed; while the database is away the window fills, the
-ways in stop reading, and nothing is lost.
+Two stages, so that the loop digests the next batch while the writer thread commits this one; but while a commit runs
+only a full batch is begun, so that batches grow with the load instead of commits with the messages. A message is
+acknowledged only after the transaction that holds all its effects has committed; while the database is away the window
+fills, the ways in stop reading, and nothing is lost.
 """
 
 import asyncio
@@ -118,6 +119,7 @@ class Pipeline:
         self._checkpoint_after = self.limits.checkpoint_messages
         self._tick_due = False
         self._deaf: list[Inbound] = []
+        self._under_way = 0
         self._draining = False
         self._drained = asyncio.Event()
 
@@ -126,7 +128,8 @@ class Pipeline:
         self._inbox.extend(messages)
         self.pending += len(messages)
         self.counts.received += len(messages)
-        self._arrived.set()
+        if not self._under_way or len(self._inbox) >= self.limits.batch:
+            self._arrived.set()
         return self.pending < self.limits.window
 
     def when_room(self, resume: Callable[[], None]) -> None:
@@ -155,9 +158,10 @@ class Pipeline:
     async def _digest_stage(self) -> None:
         inbox, size = self._inbox, self.limits.batch
         while True:
-            if not inbox and not self._tick_due and not self._draining:
+            if not self._due():
                 self._arrived.clear()
                 await self._arrived.wait()
+                continue
             if self._outflow.full and not self._draining:
                 await self._wait_for_outflow()
             # The clock is read once a batch; messages carry their own receive times.
@@ -165,37 +169,47 @@ class Pipeline:
             if self._deaf:
                 # Before any tick: what we could not hear is not the devices' silence.
                 deaf, self._deaf = self._deaf, []
-                await self._steps.put(_Step(self._digest.batch(deaf, now)))
+                await self._commission(_Step(self._digest.batch(deaf, now)))
             if inbox:
                 messages = [inbox.popleft() for _ in range(min(size, len(inbox)))]
-                await self._steps.put(_Step(self._digest.batch(messages, now), messages))
+                await self._commission(_Step(self._digest.batch(messages, now), messages))
             if self._tick_due:
                 self._tick_due = False
                 ticked = self._digest.tick(now)
                 if ticked:
-                    await self._steps.put(_Step(ticked))
+                    await self._commission(_Step(ticked))
             done = self._draining and not inbox
             due = now >= self._checkpoint_at or self.counts.received >= self._checkpoint_after
             if done or (due and self._position):
                 self._checkpoint_at = now + self.limits.checkpoint_s
                 self._checkpoint_after = self.counts.received + self.limits.checkpoint_messages
                 # Memory as of all that was digested so far: the queue keeps it behind those commits.
-                await self._steps.put(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
+                await self._commission(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
             if done:
                 await self._steps.put(None)
                 return
+
+    def _due(self) -> bool:
+        """Whether there is a batch to begin: whatever has come while nothing is under way, else only a full one."""
+        if self._draining or self._tick_due or self._deaf:
+            return True
+        return len(self._inbox) >= (self.limits.batch if self._under_way else 1)
+
+    async def _commission(self, step: _Step) -> None:
+        self._under_way += 1
+        await self._steps.put(step)
 
     async def _wait_for_outflow(self) -> None:
         log.warning("outbox full: not acknowledging until the history store has caught up")
         self.hearing(False, self._clock.now())
         deaf, self._deaf = self._deaf, []
-        await self._steps.put(_Step(self._digest.batch(deaf, self._clock.now())))
+        await self._commission(_Step(self._digest.batch(deaf, self._clock.now())))
         while self._outflow.full and not self._draining:
             if self._tick_due:
                 self._tick_due = False
                 ticked = self._digest.tick(self._clock.now())
                 if ticked:
-                    await self._steps.put(_Step(ticked))
+                    await self._commission(_Step(ticked))
             await self._clock.sleep(self.limits.tick_s)
         self.hearing(True, self._clock.now())
 
@@ -209,6 +223,7 @@ class Pipeline:
         while (step := await self._steps.get()) is not None:
             if step.digested is None:
                 await self._persist(partial(self._ledger.checkpoint, self._position, step.memories, step.shared))
+                self._finish()
                 continue
             committed = await self._persist(partial(self._ledger.commit, step.digested.effects))
             self._position = committed.position
@@ -216,7 +231,13 @@ class Pipeline:
             self._count(step.digested, committed)
             self._committed(committed, step.digested.effects)
             self._acknowledge(step.messages)
+            self._finish()
         self._drained.set()
+
+    def _finish(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._arrived.set()
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Try again and again while the database is away: 0.1 s doubling to 5 s. Nothing overtakes."""
