@@ -41,7 +41,7 @@ from gateway.live import FleetMemory, LivePages, follow_registry, load_registry,
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
-from gateway.serving import listening, metrics_page, starting_page
+from gateway.serving import flowing, listening, metrics_page, starting_page
 from gateway.settings import Settings
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, open_database
@@ -55,6 +55,7 @@ from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.tickets import SqlTickets
 from gateway.storage.update_desk import SqlUpdates
+from gateway.telling import open_telling, telling_metrics
 from gateway.web.knowledge import Knowledge
 from gateway.web.parts import WebParts
 from gateway.web.server import create_app
@@ -130,6 +131,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         def committed(done: Committed, effects: Effects) -> None:
             part.noticed(effects.changes)
             wake.publish("devices")
+            if done.notifications:
+                notifier.wake()
             if done.tickets:
                 wake.publish("tickets")
             if done.downlink:
@@ -151,6 +154,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             wake.publish("rollouts")
 
         part = UpdatePart(updates, service, health, registry, pipeline, memory, clock, updates_changed)
+
+        telling = open_telling(settings, database, registry, faults, catalogue, clock)
+        notifier, deliveries = await stack.enter_async_context(telling)
 
         # From here on it runs. What starts first stops last.
         stack.callback(tasks.create_task(forwarder.run(), name="forwarder").cancel)
@@ -176,11 +182,12 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             (publisher.run(), "downlink"),
             (update_publisher.run(), "offers"),
             (part.run(), "updates"),
+            (notifier.run(), "notifications"),
             (keep_house(tickets, accounts, clock), "housekeeping"),
         ):
             stack.callback(tasks.create_task(work, name=name).cancel)
 
-        checks = {"database": ledger.ready, "history": lambda: _flowing(forwarder)}
+        checks = {"database": ledger.ready, "history": lambda: flowing(forwarder)}
         if broker is not None:
             checks["broker"] = broker.ready
         exposition = metrics.registry(
@@ -188,6 +195,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             lambda: metrics.outflow_metrics(forwarder, clock.now()),
             lambda: metrics.endpoint_metrics(endpoint) if endpoint else (),
             lambda: metrics.fleet_metrics(memory.fleet),
+            lambda: telling_metrics(notifier, clock.now()),
         )
         pages = UpdatePages(database, updates, service)
         parts = WebParts(
@@ -208,6 +216,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             images=images,
             releases=ReleaseDesk(updates, service, registry, images),
             software=OwnersDesk(updates, service),
+            deliveries=deliveries,
         )
         http_port = await stack.enter_async_context(
             listening(create_app(parts), settings.http.host, settings.http.port)
@@ -277,15 +286,6 @@ async def _history(stack: AsyncExitStack, settings: Settings, clock: Clock) -> H
         )
     retention = Retention(wanted.raw_days, wanted.rollup_days, wanted.max_bytes)
     return await stack.enter_async_context(open_history(settings.data_dir / "history.db", retention, clock))
-
-
-async def _flowing(forwarder: Forwarder) -> None:
-    """Whether telemetry reaches its store, for /readyz."""
-    state = forwarder.state
-    if state.full:
-        raise OSError("the outbox is full: not acknowledging until the history store has caught up")
-    if state.trouble:
-        raise OSError(state.trouble)
 
 
 async def _drained(pipeline: Pipeline, piping: "asyncio.Task[None]") -> None:

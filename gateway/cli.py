@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "firmware": ("gateway.commands.firmware", "keys, signing, publishing and revoking of releases"),
     "rollout": ("gateway.commands.rollout", "simulate and run firmware rollouts"),
     "adapters": ("gateway.commands.adapters", "devices that speak something else"),
+    "notify": ("gateway.commands.notify", "letters and webhooks: try them, see what was given up, try that again"),
     "bench": ("gateway.commands.bench", "messages a second and CPU a message, by stage"),
     "doctor": ("gateway.commands.doctor", "check configuration and surroundings, and fix what can be fixed"),
 }

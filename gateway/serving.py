@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from gateway.storage.forwarder import Forwarder
+
 
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
@@ -18,6 +20,15 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+async def flowing(forwarder: Forwarder) -> None:
+    """Whether telemetry reaches its store, for /readyz: OSError with the reason where it does not."""
+    state = forwarder.state
+    if state.full:
+        raise OSError("the outbox is full: not acknowledging until the history store has caught up")
+    if state.trouble:
+        raise OSError(state.trouble)
 
 
 def starting_page(reason: Callable[[], str]) -> web.Application:

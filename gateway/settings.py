@@ -3,6 +3,7 @@
 Order, later wins: defaults, siaga.toml, a directory of secret files, environment variables (SIAGA_HTTP__PORT=8080).
 """
 
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from gateway.notify.grouping import QuietHours
+from gateway.notify.signing import secret_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -124,14 +128,58 @@ class Pipeline(_Section):
 
 
 class Mail(_Section):
-    """SMTP for notifications ("" host = none)."""
+    """SMTP for letters to customers ("" host = none). `quiet`: local hours of each customer ("" = none)."""
 
     host: str = ""
     port: Port = 587
     username: str = ""
     password: SecretStr = SecretStr("")
     sender: str = "Siaga <siaga@localhost>"
-    start_tls: bool = True
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    ca_file: Path | None = None
+    quiet: str = "21:00-07:00"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if "@" not in parseaddr(self.sender)[1]:
+            raise ValueError('sender: write it as "Name <name@example.com>"')
+        if self.password.get_secret_value() and not self.username:
+            raise ValueError("password needs username")
+        if self.username and self.security == "none" and self.host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError('a password never goes in clear over a network: security = "starttls" or "tls"')
+        QuietHours.parse(self.quiet)
+        return self
+
+
+class Webhook(_Section):
+    """One receiver of events, as the Standard Webhooks specification has it.
+
+    `previous_secret`: signs too while a secret is replaced. `types` and `least_severity` choose events (all by
+    default). `allow_private`: the address may be in our own network, and may be http.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    url: str
+    secret: SecretStr = SecretStr("")
+    secret_file: Path | None = None
+    previous_secret: SecretStr = SecretStr("")
+    types: tuple[str, ...] = ()
+    least_severity: Literal["info", "warning", "high", "critical"] = "info"
+    allow_private: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.fragment:
+            raise ValueError('url: write it as "https://host/path", without a user or a #part')
+        if parts.scheme == "http" and not self.allow_private:
+            raise ValueError("url: https, please (http only together with allow_private = true)")
+        if bool(self.secret.get_secret_value()) == bool(self.secret_file):
+            raise ValueError("secret or secret_file: one of the two (siaga notify secret makes one)")
+        for text in (self.secret, self.previous_secret):
+            if text.get_secret_value():
+                secret_of(text.get_secret_value())
+        return self
 
 
 class Firmware(_Section):
@@ -172,6 +220,7 @@ class Settings(BaseSettings):
     history: HistoryStore = HistoryStore()
     pipeline: Pipeline = Pipeline()
     mail: Mail = Mail()
+    webhook: tuple[Webhook, ...] = ()
     firmware: Firmware = Firmware()
     log: Log = Log()
 
@@ -193,6 +242,13 @@ class Settings(BaseSettings):
     def _a_way_in(self) -> Self:
         if not self.mqtt.enabled and not self.broker.url:
             raise ValueError("no way in: set mqtt.enabled = true or broker.url")
+        return self
+
+    @model_validator(mode="after")
+    def _each_webhook_once(self) -> Self:
+        names = [one.name for one in self.webhook]
+        if len(names) != len(set(names)):
+            raise ValueError("webhook: each name once, please")
         return self
 
     @property

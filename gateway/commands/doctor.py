@@ -16,10 +16,13 @@ from diagnostics.lint import lint
 from gateway.commands.run import add_settings, settings_of
 from gateway.derived import endpoint_settings, load_rules
 from gateway.firmware.keys import release_keys
+from gateway.notify.guard import reachable
+from gateway.notify.mail import open_mail
 from gateway.settings import Settings
 from gateway.storage.database import open_database
 from gateway.storage.influx.connection import Address
 from gateway.storage.influx.setup import Keep, examine, mend
+from gateway.telling import endpoints, mail_server
 
 LEAST_FREE = 1_000_000_000
 
@@ -52,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         *asyncio.run(_database(settings)),
         *_history(settings, fix=arguments.fix),
         *_broker(settings),
+        *asyncio.run(_receivers(settings)),
     ]
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings]))
@@ -143,3 +147,25 @@ def _broker(settings: Settings) -> Sequence[Finding]:
     with contextlib.suppress(OSError), socket.create_connection((parts.hostname, port), 3):
         return [Finding("broker", good=True, says=f"{parts.hostname}:{port} answers")]
     return [Finding("broker", good=False, says=f"{parts.hostname}:{port} does not answer")]
+
+
+async def _receivers(settings: Settings) -> list[Finding]:
+    """The mail server is signed in to; webhooks are only looked up, for a receiver must not hear of a doctor."""
+    found: list[Finding] = []
+    try:
+        server, hooks = mail_server(settings), endpoints(settings)
+        if server is not None:
+            async with open_mail(server) as sender:
+                await sender.check()
+            says = f"{server.host}:{server.port} takes letters ({server.security.value})"
+            found.append(Finding("mail", good=True, says=says))
+    except (OSError, ValueError) as error:
+        return [Finding("mail" if settings.mail.host else "webhook", good=False, says=str(error))]
+    for hook in hooks:
+        try:
+            await reachable(hook.url, allow_private=hook.allow_private)
+        except OSError as error:
+            found.append(Finding("webhook", good=False, says=f"{hook.name}: {error}"))
+        else:
+            found.append(Finding("webhook", good=True, says=f"{hook.name}: {hook.url.host} can be reached"))
+    return found

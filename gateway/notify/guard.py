@@ -4,8 +4,9 @@ A literal address never reaches a resolver, so it is looked at in the URL; a nam
 the very connection (no time passes between the look and the connect in which it could change). Redirects are refused.
 """
 
+import asyncio
 from ipaddress import IPv6Address, ip_address
-from socket import AF_INET, AddressFamily
+from socket import AF_INET, AF_UNSPEC, AddressFamily
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -48,6 +49,23 @@ def check(url: URL) -> None:
         return  # a name: the resolver judges it
     if not public:
         raise Forbidden(f"{host} is not a public address (allow_private = true permits it)")
+
+
+async def reachable(url: URL, *, allow_private: bool) -> None:
+    """Resolve and connect, without saying a word. Raises OSError in one line."""
+    host, port = url.host or "", url.port or 443
+    if not allow_private:
+        check(url)
+    resolver = ThreadedResolver() if allow_private else PublicOnly()
+    try:
+        async with asyncio.timeout(5.0):
+            (first, *_) = await resolver.resolve(host, port, AF_UNSPEC)
+            _reader, writer = await asyncio.open_connection(first["host"], port)
+            writer.close()
+    except TimeoutError:
+        raise OSError(f"{host}:{port} does not answer within 5 seconds") from None
+    finally:
+        await resolver.close()
 
 
 class PublicOnly(AbstractResolver):

@@ -7,7 +7,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from gateway.notify.grouping import SPAN_S, TOLD, QuietHours, Wait, next_letter, worth_telling
 from gateway.notify.mail import TARGET, payload_of
-from gateway.notify.webhook import Endpoint, body_of
+from gateway.notify.signing import body_of
+from gateway.notify.webhook import Endpoint
 from gateway.ports.notifications import Deliveries, Delivery, Line, Notification, NotificationOutbox, Writer
 from gateway.ports.registry import Customer, Registry
 

@@ -1,14 +1,17 @@
 """What people are to be told, as an outbox in SQL."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from gateway.ports.notifications import Notification
+from gateway.ports.notifications import ASKS, Notification
 from gateway.storage.database import Database
 from gateway.storage.rejects import storable
 from gateway.storage.schema.notifications import notifications
+from gateway.storage.schema.registry import devices, sites
 from gateway.tickets.announcements import announced
 from gateway.tickets.ticket import Ticket
 
@@ -37,6 +40,29 @@ def announce(connection: Connection, kind: str, ticket: Ticket, reason: str, now
             "error": "",
         },
     )
+
+
+def announce_question(connection: Connection, attempt_id: str, device_id: str, version: str, now: float) -> bool:
+    """Record that an update asks its owner, once an attempt. False for a device that nobody owns."""
+    owner = select(sites.c.customer_id).join(devices, devices.c.site_id == sites.c.site_id)
+    customer = connection.execute(owner.where(devices.c.device_id == device_id)).scalar_one_or_none()
+    event_id = uuid5(NAMESPACE_URL, f"siaga:{ASKS}:{attempt_id}").hex
+    known = select(notifications.c.id).where(notifications.c.event_id == event_id)
+    if not customer or connection.execute(known).first() is not None:
+        return False
+    facts = {"customer_id": customer, "device_id": device_id, "attempt_id": attempt_id, "version": version}
+    row = {
+        "event_id": event_id,
+        "type": ASKS,
+        "at": now,
+        "ticket_id": "",
+        "payload": storable(json.dumps(facts, ensure_ascii=False, separators=(",", ":"))),
+        "attempts": 0,
+        "next_try": now,
+        "error": "",
+    }
+    connection.execute(_INSERT, row)
+    return True
 
 
 class SqlNotificationOutbox:

@@ -16,6 +16,7 @@ from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import DeviceMessage, Reject, RejectReason
 from gateway.storage.changes import apply_change
 from gateway.storage.database import Database
+from gateway.storage.notifications import announce_question
 from gateway.storage.rejects import SAMPLE_BYTES
 from gateway.storage.subject import Handled, PolicyFor, TimeToAct, no_promise
 from gateway.storage.updates import SqlUpdateStore
@@ -111,11 +112,21 @@ class SqlUpdates:
             apply_change(connection, change_of(ticket, now), self._time_to_act, now, self._policy_for)
             for ticket in done.tickets
         ]
+        store = SqlUpdateStore(connection)
+        asked = [
+            announce_question(connection, one.attempt_id, one.device_id, _version(store, one.attempt_id), now)
+            for one in done.notices
+        ]
         return Handled(
             tickets=[one.ticket_id for one in applied if one.ticket_id],
-            notified=any(one.notified for one in applied),
+            notified=any(one.notified for one in applied) or any(asked),
             updates=bool(done.messages),
         )
+
+
+def _version(store: UpdateStore, attempt_id: str) -> str:
+    attempt = store.attempt(attempt_id)
+    return attempt.target_version if attempt else ""
 
 
 def change_of(edit: TicketEdit, now: float) -> Change:

@@ -136,6 +136,21 @@ def reject(reason: RejectReason) -> str:
     }[reason]
 
 
+def told(type_: str) -> str:
+    """What a message was about."""
+    return {
+        "ticket.opened": _("ticket opened"),
+        "ticket.advised": _("advice, warranty over"),
+        "ticket.raised": _("ticket raised"),
+        "ticket.reopened": _("ticket open again"),
+        "ticket.solved": _("ticket solved"),
+        "ticket.replied": _("our answer"),
+        "ticket.customer_wrote": _("the customer wrote"),
+        "update.asks": _("question about an update"),
+        "digest": _("several matters"),
+    }.get(type_, named_reason(type_))
+
+
 def named_reason(reason: str) -> str:
     """A reason from a table, as words ("first_episode" -> "first episode"): staff may look them up in the documents."""
     return reason.replace("_", " ")

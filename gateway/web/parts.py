@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.ports.history import History
 from gateway.ports.ledger import Reject
 from gateway.ports.live import LiveFleet
+from gateway.ports.notifications import Deliveries
 from gateway.ports.registry import Accounts, Registry
 from gateway.ports.tickets import Tickets
 from gateway.web.knowledge import Knowledge
@@ -84,6 +85,7 @@ class WebParts:
     images: Images | None = None
     releases: Releases | None = None
     software: Software | None = None
+    deliveries: Deliveries | None = None
 
 
 PARTS: web.AppKey[WebParts] = web.AppKey("parts", WebParts)

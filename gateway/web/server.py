@@ -4,7 +4,7 @@ from aiohttp import web
 from aiohttp_session import get_session, session_middleware
 
 import gateway.web.releases_api  # noqa: F401 - its operations join those of the API
-from gateway.web import api, auth, customer, health, images, staff
+from gateway.web import api, auth, customer, health, images, mail_choice, staff
 from gateway.web.assets import DIST, Assets
 from gateway.web.language import choose_language
 from gateway.web.pages import explain_problems, set_up_templates
@@ -49,7 +49,7 @@ def create_app(parts: WebParts) -> web.Application:
     app[ACCESS] = {}
     set_up_templates(app, Assets())
     app.on_response_prepare.append(harden)
-    for pages in (auth, health, customer, staff, api, images):
+    for pages in (auth, health, customer, staff, api, images, mail_choice):
         pages.add_routes(app)
     app.router.add_static("/static/dist", DIST)
     app[ACCESS]["GET", "/static/dist"] = app[ACCESS]["HEAD", "/static/dist"] = Access.PUBLIC

@@ -111,7 +111,9 @@ async def context(request: web.Request, ticket: Ticket) -> dict[str, object]:
 async def ticket_page(request: web.Request) -> web.StreamResponse:
     """The page."""
     ticket = await ticket_in(request)
-    more = {"section": "queue", "back": "", "fixes": await releases.fixing(request, ticket.fault_class)}
+    deliveries = request.app[PARTS].deliveries
+    told = await deliveries.of_ticket(ticket.ticket_id) if deliveries else ()
+    more = {"section": "queue", "told": told, "back": "", "fixes": await releases.fixing(request, ticket.fault_class)}
     return render(request, "staff/ticket.html", {**await context(request, ticket), **more})
 
 
