@@ -18,7 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.clock import Clock
 from gateway.ingest import topics
-from gateway.ingest.adapters import translate
+from gateway.ingest.adapters import Inlet
 from gateway.ingest.broker_link import BrokerAddress, BufferedClient, Session
 from gateway.ports.ingest import Inbound, Intake, Outbound
 
@@ -39,6 +39,7 @@ class BrokerClient:
         self._loop = asyncio.get_running_loop()
         self._client = self._make_client()
         self._session = Session(self._client)
+        self._inlet = Inlet(address.adapters)
         self._batch: list[Inbound] = []
         self._paused = False
         self._socket: Any = None
@@ -261,27 +262,23 @@ class BrokerClient:
         device_id, channel = topics.parse(message.topic)
         receipt = message.mid if message.qos else 0
         now, payload = self._clock.now(), bytes(message.payload)
-        if not device_id and self._address.adapters:
-            self._adapt(message.topic, payload, now, receipt)
+        if not device_id and self._inlet:
+            self._adapt(message, payload, now, receipt)
         else:
             self._batch.append(Inbound(device_id, channel, payload, now, self._session, receipt, message.retain))
 
-    def _adapt(self, topic: str, payload: bytes, now: float, receipt: int) -> None:
+    def _adapt(self, message: paho.MQTTMessage, payload: bytes, now: float, receipt: int) -> None:
         """Take a foreign message as what its adapter makes of it. One that none understands becomes a reject."""
-        for adapter in self._address.adapters:
-            try:
-                found = translate(adapter, topic, payload, now)
-            except ValueError:
-                break
-            if found is not None:
-                made = [Inbound(one.device_id, one.channel, one.payload, now, self._session, 0) for one in found]
-                if made:
-                    made[-1].receipt = receipt  # acknowledged with the last: batches are committed in order
-                    self._batch += made
-                elif receipt:
-                    self._session.acknowledge([receipt])
-                return
-        self._batch.append(Inbound("", topic, payload, now, self._session, receipt))
+        found = self._inlet.take(message.topic, payload, now, retained=message.retain)
+        if found is None:
+            self._batch.append(Inbound("", message.topic, payload, now, self._session, receipt))
+            return
+        made = [Inbound(one.device_id, one.channel, one.payload, now, self._session, 0) for one in found]
+        if made:
+            made[-1].receipt = receipt  # acknowledged with the last: batches are committed in order
+            self._batch += made
+        elif receipt:
+            self._session.acknowledge([receipt])
 
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, _code: ReasonCode, _properties: object

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 FOLDER: Final = Path(__file__).parent
 Pointer = Annotated[str, Field(pattern=r"^(/[^/]*)*$", max_length=200)]
+Places = Annotated[tuple[Pointer, ...], BeforeValidator(lambda said: (said,) if isinstance(said, str) else said)]
+"""One pointer, or several of which the first that is there counts."""
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 
 
@@ -25,7 +27,7 @@ class _Part(BaseModel):
 class MetricMap(_Part):
     """Where a number is (RFC 6901), and how it becomes ours: value * scale + offset. `words` maps text to numbers."""
 
-    at: Pointer
+    at: Places = Field(min_length=1)
     scale: float = 1.0
     offset: float = 0.0
     words: Mapping[str, float] = {}
@@ -34,7 +36,7 @@ class MetricMap(_Part):
 class StateMap(_Part):
     """Where a word is, and how it is said here. Words that are not listed stay as they are."""
 
-    at: Pointer
+    at: Places = Field(min_length=1)
     words: Mapping[str, str] = {}
 
 
@@ -43,7 +45,7 @@ class MessageMap(_Part):
 
     `topic` has `{device}` for one level, and `+` for levels that do not matter. `each` is a pointer to an object: every
     member is a device of its own, and `{key}` in `id` its name. `online` and `offline` are words that make the message
-    a sign of presence, found at `presence` ("" = the payload itself, plain text).
+    a sign of presence, found at `presence`, or plain text. Several messages may have the same topic.
     """
 
     topic: str
@@ -85,16 +87,17 @@ class MessageMap(_Part):
 class _File(_Part):
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
     about: str
-    source: str = ""
+    source: tuple[Annotated[str, Field(pattern=r"^https://")], ...] = ()
     message: list[MessageMap] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One file. `filters` are the topic filters to subscribe to."""
+    """One file. `filters` are the topic filters to subscribe to; `source` the pages that document the payloads."""
 
     name: str
     about: str
+    source: Sequence[str]
     messages: Sequence[MessageMap]
 
     @property
@@ -121,4 +124,4 @@ def load_adapter(name: str) -> Adapter:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise AdapterError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}") from None
-    return Adapter(found.name, found.about, tuple(found.message))
+    return Adapter(found.name, found.about, found.source, tuple(found.message))

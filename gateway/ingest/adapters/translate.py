@@ -1,18 +1,19 @@
-"""A foreign message becomes messages of our protocol. Pure: topic, payload and receive time in, payloads out."""
+"""A foreign message becomes messages of our protocol. Pure: topic, payload and a sequence number in, payloads out."""
 
+import contextlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.ingest.adapters.adapter import Adapter, MessageMap
+from gateway.ingest.adapters.adapter import Adapter, MessageMap, MetricMap
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEVICES: Final = 256
 BOOT: Final = 1
-"""Foreign devices do not count boots. `seq` is the receive time in milliseconds: it grows, and orders what they say."""
+"""Foreign devices do not count boots. Their `seq` comes from who receives: it grows, and orders what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,24 @@ class Translated:
     payload: bytes
 
 
-def translate(adapter: Adapter, topic: str, payload: bytes, received_at: float) -> list[Translated] | None:
+def translate(adapter: Adapter, topic: str, payload: bytes, seq: int) -> list[Translated] | None:
     """What a message means; None if this adapter does not know the topic; [] if it says nothing of interest.
 
+    The reports are numbered from `seq` on, each with a number of its own; the caller's next call begins behind them.
     ValueError in one line for a payload that is not what the adapter expects.
     """
+    found: list[Translated] | None = None
     for message in adapter.messages:
         device = message.device_of(topic)
         if device is not None:
             if len(payload) > MAX_BYTES:
                 raise ValueError(f"{len(payload)} bytes; at most {MAX_BYTES}")
-            return list(_messages(message, device, payload, received_at))
-    return None
+            found = [] if found is None else found
+            found += _messages(message, device, payload, seq + len(found))
+    return found
 
 
-def _messages(message: MessageMap, device: str, payload: bytes, received_at: float) -> Iterator[Translated]:
-    seq = int(received_at * 1000)
+def _messages(message: MessageMap, device: str, payload: bytes, seq: int) -> Iterator[Translated]:
     if message.online:
         said = _presence(message, payload)
         if said is not None:
@@ -61,7 +64,7 @@ def _messages(message: MessageMap, device: str, payload: bytes, received_at: flo
         states = {
             name: spot.words.get(str(word), str(word)[:128])
             for name, spot in message.states.items()
-            if (word := pointed(subject, spot.at)) is not None and not isinstance(word, dict | list)
+            if (word := _first(subject, spot.at)) is not None
         }
         if metrics or states:
             report: dict[str, Any] = {"v": 1, "boot": BOOT, "seq": seq, "metrics": metrics, "states": states}
@@ -70,16 +73,14 @@ def _messages(message: MessageMap, device: str, payload: bytes, received_at: flo
                 report["uptime_s"] = uptime
             name = device_id(message.id, device, key)
             yield Translated(name, "telemetry", json.dumps(report, separators=(",", ":")).encode())
+            seq += 1
 
 
 def _presence(message: MessageMap, payload: bytes) -> str | None:
-    if message.presence is None:
-        word = payload.decode("utf-8", "replace").strip()
-    else:
-        try:
+    word = payload.decode("utf-8", "replace").strip()
+    if message.presence is not None:
+        with contextlib.suppress(ValueError):  # some speak JSON since a version, and plain text before
             word = str(pointed(json.loads(payload), message.presence))
-        except ValueError:
-            raise ValueError("not JSON") from None
     return {message.online: "online", message.offline: "offline"}.get(word)
 
 
@@ -96,8 +97,14 @@ def pointed(body: Any, pointer: str) -> Any:
     return body
 
 
-def _number(body: Any, spot: Any) -> float | None:
-    value = pointed(body, spot.at)
+def _first(body: Any, places: Sequence[str]) -> Any:
+    """The first word or number at one of these places."""
+    found = (pointed(body, place) for place in places)
+    return next((value for value in found if value is not None and not isinstance(value, dict | list)), None)
+
+
+def _number(body: Any, spot: MetricMap) -> float | None:
+    value = _first(body, spot.at)
     if isinstance(value, str):
         if value in spot.words:
             return float(spot.words[value])

@@ -2,63 +2,169 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingest import topics, wire
-from gateway.ingest.adapters import AdapterError, load_adapter, shipped, translate
+from gateway.ingest.adapters import AdapterError, Inlet, load_adapter, shipped, translate
 from gateway.ingest.adapters.translate import device_id
 
-FRIGATE = {
-    "cpu_usages": {"1": {"cpu": "0.3", "mem": "0.5"}},
+FRIGATE = {  # shaped as docs.frigate.video/integrations/api and web/src/types/stats.ts of Frigate say
     "cameras": {
-        "front_door": {"camera_fps": 5.1, "process_fps": 5.0, "skipped_fps": 0.0, "detection_fps": 0.2, "pid": 123},
-        "Garage": {"camera_fps": 0.0, "process_fps": 0.0, "skipped_fps": 0.0, "detection_fps": 0.0, "pid": 124},
+        "back": {
+            "camera_fps": 5.0,
+            "process_fps": 5.1,
+            "skipped_fps": 0.0,
+            "detection_fps": 1.5,
+            "detection_enabled": 1,
+            "pid": 34,
+            "capture_pid": 27,
+            "ffmpeg_pid": 30,
+            "audio_rms": 0.0,
+            "audio_dBFS": 0.0,
+        },
+        "Garage": {"camera_fps": 0.0, "process_fps": 0.0, "skipped_fps": 0.0, "detection_fps": 0.0, "pid": 35},
     },
-    "service": {"uptime": 600, "version": "0.14.1"},
+    "detection_fps": 1.5,
+    "detectors": {"coral": {"inference_speed": 8.94, "detection_start": 0.0, "pid": 33}},
+    "cpu_usages": {"34": {"cpu": "3.0", "cpu_average": "2.8", "mem": "1.4", "cmdline": "frigate.process:back"}},
+    "processes": {"go2rtc": {"pid": 89}},
+    "service": {
+        "uptime": 600,
+        "version": "0.16.0-abc1234",
+        "latest_version": "0.16.0",
+        "last_updated": 1795255199,
+        "temperatures": {},
+        "storage": {
+            "/media/frigate/recordings": {"total": 983_350, "used": 730_120, "free": 203_260, "mount_type": "ext4"},
+            "/tmp/cache": {"total": 1000, "used": 12, "free": 988, "mount_type": "tmpfs"},
+        },
+    },
 }
-TASMOTA_STATE = {
-    "Time": "2026-11-21T12:00:00",
-    "Uptime": "0T01:00:10",
-    "UptimeSec": 3610,
-    "Heap": 27,
+TASMOTA_STATE = {  # tasmota.github.io/docs/MQTT, as a device of version 13 says it
+    "Time": "2024-02-24T22:20:38",
+    "Uptime": "0T00:10:11",
+    "UptimeSec": 611,
+    "Heap": 24,
+    "SleepMode": "Dynamic",
+    "Sleep": 50,
     "LoadAvg": 19,
-    "POWER": "ON",
-    "Wifi": {"AP": 1, "SSId": "shop", "Channel": 6, "RSSI": 100, "Signal": -47, "LinkCount": 3},
+    "MqttCount": 1,
+    "POWER": "OFF",
+    "Wifi": {
+        "AP": 1,
+        "SSId": "shop",
+        "BSSId": "02:00:00:00:00:01",
+        "Channel": 3,
+        "Mode": "11n",
+        "RSSI": 44,
+        "Signal": -78,
+        "LinkCount": 1,
+        "Downtime": "0T00:00:05",
+    },
 }
-SHELLY_SWITCH = {
+TASMOTA_SENSOR = {
+    "Time": "2022-01-11T21:57:38",
+    "ENERGY": {
+        "TotalStartTime": "2020-10-21T22:15:00",
+        "Total": 3.705,
+        "Yesterday": 0.028,
+        "Today": 0.026,
+        "Period": 1,
+        "Power": 5,
+        "ApparentPower": 5,
+        "ReactivePower": 0,
+        "Factor": 1.00,
+        "Voltage": 233,
+        "Current": 0.021,
+    },
+    "DHT11": {"Temperature": 23.0, "Humidity": 37.0, "DewPoint": 7.5},
+    "TempUnit": "C",
+}
+SHELLY_SWITCH = {  # shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/Switch, status
     "id": 0,
     "source": "init",
     "output": True,
     "apower": 12.5,
     "voltage": 230.1,
+    "freq": 50.0,
     "current": 0.06,
+    "pf": 0.91,
+    "aenergy": {"total": 50_982.0, "by_minute": [0.0, 0.0, 0.0], "minute_ts": 1_680_962_820},
     "temperature": {"tC": 45.2, "tF": 113.4},
 }
-ZIGBEE = {"battery": 95, "linkquality": 120, "temperature": 21.4, "voltage": 3005, "state": "OFF"}
+SHELLY_SYS = {  # .../Sys, as a Plus H&T says it
+    "mac": "B8D61A000000",
+    "restart_required": False,
+    "time": None,
+    "unixtime": None,
+    "uptime": 3,
+    "ram_size": 235_300,
+    "ram_free": 164_244,
+    "fs_size": 458_752,
+    "fs_free": 118_784,
+    "cfg_rev": 10,
+    "kvs_rev": 0,
+    "available_updates": {},
+}
+ZIGBEE = {  # zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages
+    "battery": 95,
+    "linkquality": 120,
+    "temperature": 27.34,
+    "humidity": 44.72,
+    "voltage": 3005,
+    "state": "OFF",
+}
 
 
-def said(name: str, topic: str, body: object) -> list[dict[str, object]]:
+def said(name: str, topic: str, body: object) -> list[dict[str, Any]]:
     payload = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    found = translate(load_adapter(name), topic, payload, 1_795_255_200.0)
+    found = translate(load_adapter(name), topic, payload, 1_795_255_200_000_000)
     assert found is not None
     return [{"device": one.device_id, "channel": one.channel, **json.loads(one.payload)} for one in found]
 
 
-def test_each_camera_of_frigate_is_a_device() -> None:
-    front, garage = said("frigate", "frigate/stats", FRIGATE)
-    assert (front["device"], front["metrics"]) == ("frigate-front-door", {"fps_actual": 5.1})
-    assert (garage["device"], garage["metrics"]) == ("frigate-garage", {"fps_actual": 0.0})
+def test_each_camera_of_frigate_is_a_device_and_so_is_the_recorder() -> None:
+    back, garage, recorder = said("frigate", "frigate/stats", FRIGATE)
+    assert (back["device"], back["metrics"]) == (
+        "frigate-back",
+        {"fps_actual": 5.0, "process_fps": 5.1, "skipped_fps": 0.0, "detection_fps": 1.5},
+    )
+    assert (garage["device"], garage["metrics"]["fps_actual"]) == ("frigate-garage", 0.0)
+    assert (recorder["device"], recorder["uptime_s"]) == ("frigate", 600)
+    assert recorder["metrics"] == {"disk_free_gb": 203.26, "disk_total_gb": 983.35, "detection_fps": 1.5}
+    assert len({one["seq"] for one in (back, garage, recorder)}) == 3
 
 
 def test_a_tasmota_plug_reports_wifi_load_power_and_uptime() -> None:
     [report] = said("tasmota", "tele/Plug 1/STATE", TASMOTA_STATE)
     assert report["device"] == "tasmota-plug-1"
-    assert report["metrics"] == {"rssi_dbm": -47, "cpu_pct": 19, "wifi_link_cnt": 3}
-    assert report["states"] == {"power": "on"}
-    assert report["uptime_s"] == 3610
+    assert report["metrics"] == {
+        "rssi_dbm": -78,
+        "load_avg": 19,
+        "heap_kb": 24,
+        "wifi_link_cnt": 1,
+        "mqtt_connect_cnt": 1,
+    }
+    assert report["states"] == {"power": "off"}
+    assert report["uptime_s"] == 611
+
+
+def test_a_tasmota_meter_reports_mains_and_the_sensor_it_has() -> None:
+    [report] = said("tasmota", "tele/plug/SENSOR", TASMOTA_SENSOR)
+    assert report["metrics"] == {
+        "mains_v": 233,
+        "power_w": 5,
+        "current_a": 0.021,
+        "energy_kwh": 3.705,
+        "ambient_temp_c": 23.0,
+        "ambient_rh_pct": 37.0,
+    }
+    [phases] = said("tasmota", "tele/plug/SENSOR", {"ENERGY": {"Voltage": [231, 229, 230], "Power": [5, 6, 7]}})
+    assert phases["metrics"] == {"mains_v": 231, "power_w": 5}
 
 
 def test_a_last_will_of_tasmota_is_our_status() -> None:
@@ -70,38 +176,100 @@ def test_a_last_will_of_tasmota_is_our_status() -> None:
 def test_a_shelly_reports_mains_heat_and_switch() -> None:
     [report] = said("shelly-gen2", "shellyplus1pm-a8032ab12345/status/switch:0", SHELLY_SWITCH)
     assert report["device"] == "shellyplus1pm-a8032ab12345"
-    assert report["metrics"] == {"mains_v": 230.1, "power_w": 12.5, "case_temp_c": 45.2}
+    assert report["metrics"] == {
+        "mains_v": 230.1,
+        "power_w": 12.5,
+        "current_a": 0.06,
+        "energy_kwh": 50.982,
+        "case_temp_c": 45.2,
+    }
     assert report["states"] == {"power": "on"}
     [status] = said("shelly-gen2", "shellyplus1pm-a8032ab12345/online", "true")
     assert status["state"] == "online"
 
 
+def test_a_shelly_sensor_reports_climate_battery_wifi_and_memory() -> None:
+    def metrics(topic: str, body: object) -> object:
+        [report] = said("shelly-gen2", f"shellyplusht-b8d61a000000/status/{topic}", body)
+        return report["metrics"]
+
+    assert metrics("sys", SHELLY_SYS) == {"ram_free_bytes": 164_244, "fs_free_bytes": 118_784}
+    assert metrics("temperature:0", {"id": 0, "tC": 19.8, "tF": 67.6}) == {"ambient_temp_c": 19.8}
+    assert metrics("humidity:0", {"id": 0, "rh": 42.2}) == {"ambient_rh_pct": 42.2}
+    power = {"id": 0, "battery": {"V": 5.4, "percent": 81}, "external": {"present": False}}
+    assert metrics("devicepower:0", power) == {"battery_pct": 81, "battery_v": 5.4}
+    wifi = {"sta_ip": "192.168.3.183", "status": "got ip", "ssid": "shop", "rssi": -61}
+    assert metrics("wifi", wifi) == {"rssi_dbm": -61}
+
+
 def test_a_zigbee_sensor_reports_battery_link_and_climate() -> None:
     [report] = said("zigbee2mqtt", "zigbee2mqtt/hall", ZIGBEE)
-    assert report["metrics"] == {"battery_pct": 95, "link_quality": 120, "ambient_temp_c": 21.4, "battery_v": 3.005}
-    [status] = said("zigbee2mqtt", "zigbee2mqtt/hall/availability", {"state": "offline"})
-    assert status["state"] == "offline"
+    assert report["metrics"] == {
+        "battery_pct": 95,
+        "link_quality": 120,
+        "ambient_temp_c": 27.34,
+        "ambient_rh_pct": 44.72,
+    }
+    for word in ({"state": "offline"}, "offline"):
+        [status] = said("zigbee2mqtt", "zigbee2mqtt/hall/availability", word)
+        assert (status["device"], status["state"]) == ("zigbee-hall", "offline")
+    [status] = said("zigbee2mqtt", "zigbee2mqtt/bridge/state", {"state": "online"})
+    assert (status["device"], status["state"]) == ("zigbee-bridge", "online")
+
+
+def test_an_esphome_node_says_one_number_a_topic() -> None:
+    [report] = said("esphome", "attic/sensor/wifi_signal/state", "-67")
+    assert (report["device"], report["metrics"]) == ("attic", {"rssi_dbm": -67})
+    [status] = said("esphome", "attic/status", "offline")
+    assert (status["channel"], status["state"]) == ("status", "offline")
+
+
+def test_every_adapter_names_the_pages_it_was_read_from() -> None:
+    for name in shipped():
+        assert all(page.startswith("https://") for page in load_adapter(name).source)
+        assert load_adapter(name).source
+
+
+def test_what_a_device_says_within_a_microsecond_is_not_taken_for_a_duplicate() -> None:
+    inlet = Inlet([load_adapter("shelly-gen2")])
+    seqs = []
+    for topic, body in (("switch:0", SHELLY_SWITCH), ("sys", SHELLY_SYS), ("wifi", {"rssi": -61})):
+        found = inlet.take(f"plug/status/{topic}", json.dumps(body).encode(), 5.0, retained=False)
+        assert found is not None
+        seqs += [json.loads(one.payload)["seq"] for one in found]
+    assert seqs == sorted(set(seqs))
+
+
+def test_of_what_the_broker_kept_only_presence_counts() -> None:
+    inlet = Inlet([load_adapter("zigbee2mqtt")])
+    assert inlet.take("zigbee2mqtt/hall", json.dumps(ZIGBEE).encode(), 5.0, retained=True) == []
+    [status] = inlet.take("zigbee2mqtt/hall/availability", b'{"state":"offline"}', 5.0, retained=True) or []
+    assert status.channel == "status"
+    assert inlet.take("zigbee2mqtt/hall", b"{", 5.0, retained=False) is None
+    assert inlet.take("somewhere/else", b"{}", 5.0, retained=False) is None
+    assert inlet and not Inlet([])
 
 
 def test_what_an_adapter_makes_passes_our_own_edge() -> None:
     for name, topic, body in (
         ("frigate", "frigate/stats", FRIGATE),
         ("tasmota", "tele/x/STATE", TASMOTA_STATE),
+        ("tasmota", "tele/x/SENSOR", TASMOTA_SENSOR),
         ("shelly-gen2", "x/status/switch:0", SHELLY_SWITCH),
         ("zigbee2mqtt", "zigbee2mqtt/x", ZIGBEE),
     ):
-        for one in translate(load_adapter(name), topic, json.dumps(body).encode(), 5.0) or ():
+        for one in translate(load_adapter(name), topic, json.dumps(body).encode(), 5) or ():
             assert topics.DEVICE_ID.fullmatch(one.device_id)
             assert wire.report(one.payload, one.device_id, 5.0).metrics
 
 
 def test_a_topic_of_nobody_is_nobodys() -> None:
-    assert translate(load_adapter("tasmota"), "tele/a/b/STATE", b"{}", 0.0) is None
+    assert translate(load_adapter("tasmota"), "tele/a/b/STATE", b"{}", 0) is None
 
 
 def test_a_payload_that_is_not_json_is_said_in_one_line() -> None:
     with pytest.raises(ValueError, match="not JSON"):
-        translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x", b"\xff", 0.0)
+        translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x", b"\xff", 0)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +292,7 @@ def test_an_adapter_file_that_cannot_work_is_refused_in_one_line(tmp_path: Path,
 
 
 def test_an_unknown_adapter_is_told_which_there_are() -> None:
-    with pytest.raises(AdapterError, match="frigate, shelly-gen2, tasmota, zigbee2mqtt"):
+    with pytest.raises(AdapterError, match="esphome, frigate, shelly-gen2, tasmota, zigbee2mqtt"):
         load_adapter("nothing")
 
 
@@ -134,7 +302,7 @@ def test_no_payload_breaks_an_adapter(name: str, payload: bytes, level: str) -> 
     for message in adapter.messages:
         topic = message.topic.replace("{device}", level.replace("/", ""))
         try:
-            found = translate(adapter, topic, payload, 1.0)
+            found = translate(adapter, topic, payload, 1)
         except ValueError as error:
             assert "\n" not in str(error)
         else:
