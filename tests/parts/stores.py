@@ -14,6 +14,7 @@ from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import DeviceMessage, Effects, JournalKind, Ledger, Reject, RejectReason
 from gateway.ports.notifications import Deliveries, NotificationOutbox
 from gateway.ports.registry import Accounts, Customer, RegisteredDevice, Registry, Site
+from gateway.ports.rule_book import RuleBook
 from gateway.ports.tickets import Tickets
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, Durability, open_database
@@ -29,8 +30,10 @@ from gateway.storage.memory import (
     MemoryRegistry,
     MemoryTickets,
 )
+from gateway.storage.memory.rule_book import MemoryRuleBook
 from gateway.storage.notifications import SqlNotificationOutbox
 from gateway.storage.registry import SqlRegistry
+from gateway.storage.rule_book import SqlRuleBook
 from gateway.storage.subject import Handled
 from gateway.storage.tickets import SqlTickets
 from gateway.tickets.sla import Policy, Target
@@ -50,6 +53,7 @@ class Stores:
     notifications: NotificationOutbox
     clock: ManualClock
     deliveries: Deliveries
+    rule_book: RuleBook
 
 
 def time_to_act(_fault_class: str) -> float:
@@ -91,6 +95,7 @@ def sql_stores(database: Database, readers: Sequence[str] = ("history",)) -> Sto
         SqlNotificationOutbox(database),
         clock,
         SqlDeliveries(database),
+        SqlRuleBook(database),
     )
 
 
@@ -100,7 +105,9 @@ def memory_stores(readers: Sequence[str] = ("history",)) -> Stores:
     tickets = MemoryTickets(registry, notifications, clock, promise)
     ledger = MemoryLedger(tickets, downlink, time_to_act, echo, readers)
     made = MemoryDeliveries(notifications)
-    return Stores(ledger, tickets, registry, MemoryAccounts(), downlink, notifications, clock, made)
+    return Stores(
+        ledger, tickets, registry, MemoryAccounts(), downlink, notifications, clock, made, MemoryRuleBook(tickets)
+    )
 
 
 @asynccontextmanager

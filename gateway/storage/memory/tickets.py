@@ -138,6 +138,10 @@ class MemoryTickets:
             self._edit(ticket.ticket_id, None, partial(edits.settle, episodes=episodes, now=now))
         return len(solved)
 
+    def everything(self) -> Sequence[Ticket]:
+        """Every ticket, in the order of their numbers."""
+        return tuple(self._tickets.values())
+
     def apply(self, change: Change, time_to_act: TimeToAct, now: float) -> Applied:
         """What `apply_change` is in SQL."""
         latest = self._latest.get(change.key)
