@@ -117,6 +117,22 @@ class UpdateClient:
         """Whether the new image keeps the device silent."""
         return self._updater.mute
 
+    @property
+    def fetching(self) -> bool:
+        """Whether a transfer is open: the next `turn` reads on."""
+        return self._response is not None
+
+    @property
+    def asking(self) -> bool:
+        """Whether an answer of the gateway is awaited."""
+        return self._updater.asking
+
+    @property
+    def next_step_at(self) -> float | None:
+        """When something is due by itself, by `boot_clock`; None while nothing but a message can move it on."""
+        due = [at for at in (self._updater.next_step_at, self._updater.next_ask_at) if at is not None]
+        return min(due) + self._booted_at if due else None
+
     def _now(self) -> float:
         return self._clock() - self._booted_at
 

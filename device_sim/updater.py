@@ -67,6 +67,17 @@ class Updater(Acquisition):
         return min(due, default=None)
 
     @property
+    def next_ask_at(self) -> float | None:
+        """When, by the boot clock, it asks or fetches again if nobody answers before; None if it wants nothing."""
+        wants = self._flash.record.offer is not None and not self._committed and not self._fetching
+        return self._ask_again_at if wants and self._online and self._test_ends is None else None
+
+    @property
+    def asking(self) -> bool:
+        """Whether its last question has no answer yet."""
+        return self._nonce is not None
+
+    @property
     def version(self) -> str:
         """The version that runs."""
         return self._flash.running.version

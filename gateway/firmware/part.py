@@ -14,7 +14,7 @@ from firmware_updates.gate import Cohort
 from firmware_updates.ports import Done, UpdateStore
 from firmware_updates.rollout import RolloutState
 from firmware_updates.service import UpdateService
-from gateway.clock import Clock
+from gateway.clock import Clock, every
 from gateway.firmware.devices import follow_registry
 from gateway.ingest.digest import EXPECT, INTERNAL
 from gateway.ports.ingest import Inbound, Intake
@@ -24,7 +24,6 @@ from gateway.storage.update_desk import SqlUpdates
 log = structlog.get_logger()
 
 TICK_S: Final = 5.0
-ALIVE_S: Final = 60.0
 ACTIVE: Final = frozenset(RolloutState) - {
     RolloutState.DRAFT,
     RolloutState.SIMULATED,
@@ -87,8 +86,9 @@ class UpdatePart:
         self._faults: list[tuple[str, str]] = []
         self._registry, self._intake, self._heard = registry, intake, heard
         self._clock, self._changed = clock, changed
-        self._wake = asyncio.Event()
+        self._wake, self._due = asyncio.Event(), True
         self._told: dict[str, tuple[float, int]] = {}
+        self._looked_at = 0.0
         self.trouble = ""
 
     def wake(self) -> None:
@@ -106,24 +106,34 @@ class UpdatePart:
 
     async def run(self) -> None:
         """Until cancelled. While the database is away it waits for the next tick."""
-        while True:
-            try:
-                await self.step(self._clock.now())
-                self.trouble = ""
-            except OSError as error:
-                self.trouble = str(error)
-            try:
-                async with asyncio.timeout(TICK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat(), name="updates: ticks")
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                due, self._due = self._due, False
+                try:
+                    await (self.step if due else self.look)(self._clock.now())
+                    self.trouble = ""
+                except OSError as error:
+                    self.trouble = str(error)
+
+    async def _beat(self) -> None:
+        async for _ in every(self._clock, TICK_S):
+            self._due = True
+            self._wake.set()
 
     async def step(self, now: float) -> None:
         """One round: the registry's changes, what is due, who is alive, what to expect."""
         if await follow_registry(self.updates, self.service, self._registry):
             log.info("updates follow the registry")
         handled = await self.updates.tick(now)
+        await self.look(now)
+        if handled.updates or handled.tickets:
+            self._changed()
+
+    async def look(self, now: float) -> None:
+        """What an attempt that moved changes at once: faults of devices at work, who is alive, what to expect."""
         while self._faults:
             device, fault_class = self._faults[-1]
             await self.updates.follow(
@@ -131,12 +141,12 @@ class UpdatePart:
             )
             self._faults.pop()
         at_work = await self.updates.read(lambda store: _at_work(store, self.service, now))
-        alive = [device for device in at_work if (self._heard.received_at(device) or 0.0) > now - ALIVE_S]
+        heard = [(device, self._heard.received_at(device)) for device in at_work]
+        alive = [(device, at) for device, at in heard if at is not None and at >= self._looked_at]
+        self._looked_at = now
         if alive:
-            await self.updates.follow(lambda store: _seen(store, self.service, alive, now), now)
+            await self.updates.follow(lambda store: _seen(store, self.service, alive), now)
         self._tell(at_work)
-        if handled.updates or handled.tickets:
-            self._changed()
 
     def _tell(self, at_work: dict[str, tuple[float, int]]) -> None:
         """Tell the fleet through the pipeline, so that the journal has it and a crash repeats it."""
@@ -167,8 +177,8 @@ def _at_work(store: UpdateStore, service: UpdateService, now: float) -> dict[str
     return found
 
 
-def _seen(store: UpdateStore, service: UpdateService, devices: Collection[str], now: float) -> Done:
-    parts = [service.seen(store, device, now) for device in devices]
+def _seen(store: UpdateStore, service: UpdateService, heard: Collection[tuple[str, float]]) -> Done:
+    parts = [service.seen(store, device, at) for device, at in heard]
     return Done(
         tuple(one for part in parts for one in part.messages),
         tuple(one for part in parts for one in part.tickets),
