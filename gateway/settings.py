@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from gateway.notify.grouping import QuietHours
 from gateway.notify.signing import secret_of
+from gateway.ports.notifications import EVENT_TYPES
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -176,6 +177,8 @@ class Webhook(_Section):
             raise ValueError("url: https, please (http only together with allow_private = true)")
         if bool(self.secret.get_secret_value()) == bool(self.secret_file):
             raise ValueError("secret or secret_file: one of the two (siaga notify secret makes one)")
+        if unknown := sorted(set(self.types) - set(EVENT_TYPES)):
+            raise ValueError(f"types: {unknown[0]!r} is none; there are {', '.join(EVENT_TYPES)}")
         for text in (self.secret, self.previous_secret):
             if text.get_secret_value():
                 secret_of(text.get_secret_value())

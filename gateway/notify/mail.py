@@ -125,7 +125,11 @@ class MailSender:
             return
         await self._client.connect()
         if self._server.username:
-            await self._client.login(self._server.username, self._server.password)
+            try:
+                await self._client.login(self._server.username, self._server.password)
+            except aiosmtplib.SMTPException:
+                self._client.close()  # or the next letter would go out unsigned
+                raise
 
 
 def _judge(refusal: aiosmtplib.SMTPRecipientsRefused | aiosmtplib.SMTPResponseException) -> Outcome:

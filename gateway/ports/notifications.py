@@ -10,6 +10,19 @@ from gateway.ports.registry import Customer
 ASKS = "update.asks"
 """An update waits for its owner's answer."""
 
+EVENT_TYPES = (
+    "ticket.opened",
+    "ticket.advised",
+    "ticket.raised",
+    "ticket.reopened",
+    "ticket.solved",
+    "ticket.replied",
+    "ticket.customer_wrote",
+    "ticket.sla_warning",
+    "ticket.sla_missed",
+    ASKS,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:

@@ -146,6 +146,8 @@ def told(type_: str) -> str:
         "ticket.solved": _("ticket solved"),
         "ticket.replied": _("our answer"),
         "ticket.customer_wrote": _("the customer wrote"),
+        "ticket.sla_warning": _("promise at risk"),
+        "ticket.sla_missed": _("promise missed"),
         "update.asks": _("question about an update"),
         "digest": _("several matters"),
     }.get(type_, named_reason(type_))
