@@ -18,32 +18,16 @@ from diagnostics.rules import (
     Forecast,
     Frozen,
     Level,
+    Peer,
     Rule,
     Signature,
     Silence,
     StateIs,
 )
+from diagnostics.shapes import Band, Feed, Shape, Watcher, anything, watcher
 from diagnostics.tracks import Track
 
 KEPT_SHAPES = 512
-Band = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
-    """The names of a report's metrics in their order, with the band of each. Shared by all devices that report so."""
-
-    names: tuple[str, ...]
-    lows: tuple[float, ...]
-    highs: tuple[float, ...]
-    counters: tuple[tuple[int, str], ...] = ()  # positions of counters that rules count
-    ratios: tuple[tuple[int, int, float, float], ...] = ()  # positions of metric and divisor, low, high
-    known: frozenset[str] = frozenset()  # the names as a set
-
-    @property
-    def judged(self) -> bool:
-        """Whether more than bands must be looked at."""
-        return bool(self.counters or self.ratios)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +38,7 @@ class Plan:
     rules: dict[str, Rule] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)
     bands: dict[str, Band] = field(default_factory=dict)
-    by_metric: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    watchers: dict[str, tuple[Watcher, ...]] = field(default_factory=dict)
     ratios: tuple[tuple[str, str, float, float, str], ...] = ()  # metric, per, low, high, rule
     by_state: dict[str, tuple[str, ...]] = field(default_factory=dict)
     by_topic: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,6 +54,9 @@ class Plan:
     feeds: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # metric -> tracks
     watched: tuple[str, ...] = ()  # metrics watched for freezing, in a fixed order
     baselines: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()  # rules that compare with other devices, in a fixed order
+    cycles: frozenset[str] = frozenset()  # rules that look back on complete cycles only
+    resting: frozenset[str] = frozenset()  # rules that only an hourly sample can move, firing or not
     shared_trouble: frozenset[str] = frozenset()  # rules that ask whether the site has the same trouble
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
@@ -82,7 +69,23 @@ class Plan:
             (at[metric], at[per], low, high) for metric, per, low, high, _ in self.ratios if metric in at and per in at
         )
         lows, highs = tuple(low for low, _ in bands), tuple(high for _, high in bands)
-        shape = Shape(names, lows, highs, counters, ratios, frozenset(names))
+        shape = Shape(
+            names,
+            lows,
+            highs,
+            counters,
+            ratios,
+            frozenset(names),
+            tuple(self.watchers.get(name, ()) for name in names),
+            tuple(self.possible(name) for name in names),
+            tuple(
+                Feed(at[metric], block, column, self.blocks[block][column])
+                for metric, places in self.feeds.items()
+                if metric in at
+                for block, column in places
+            ),
+            tuple((at[name], place) for place, name in enumerate(self.watched) if name in at),
+        )
         if len(self.shapes) >= KEPT_SHAPES:
             del self.shapes[next(iter(self.shapes))]
         self.shapes[names] = shape
@@ -90,11 +93,12 @@ class Plan:
 
     def band(self, name: str) -> Band:
         """Values of a metric that no rule needs to look at: [low, high]."""
-        known = self.bands.get(name)
-        if known is not None:
-            return known
+        return self.bands.get(name) or self.possible(name)
+
+    def possible(self, name: str) -> Band:
+        """Values of a metric that are finite and inside its physical range."""
         metric = self.catalogue.metric.get(name)
-        return metric.range if metric is not None else (-inf, inf)
+        return metric.range if metric is not None else anything
 
 
 def good_side(step: Step, direction: str) -> Band:
@@ -116,10 +120,8 @@ class _Draft:
         self.rule_tracks: dict[str, Track] = {}
 
     def band(self, metric: str, band: Band, name: str) -> None:
-        known = self.plan.catalogue.metric.get(metric)
-        start = self.plan.bands.get(metric, known.range if known else (-inf, inf))
-        self.plan.bands[metric] = _meet(start, band)
-        self.add(self.plan.by_metric, metric, name)
+        self.plan.bands[metric] = _meet(self.plan.band(metric), band)
+        self.plan.watchers[metric] = (*self.plan.watchers.get(metric, ()), watcher(self.plan.rules[name], band))
 
     @staticmethod
     def add(table: dict[str, tuple[str, ...]], key: str, name: str) -> None:
@@ -208,8 +210,11 @@ def _sort(draft: _Draft, rule: Rule) -> None:
         plan.silences = (*plan.silences, rule.name)
     else:
         plan.on_sample = (*plan.on_sample, rule.name)
+        plan.resting |= {rule.name}
         if isinstance(rule, Baseline):
             plan.baselines = (*plan.baselines, rule.name)
+        elif isinstance(rule, Peer):
+            plan.peers = (*plan.peers, rule.name)
 
 
 def _finish(draft: _Draft) -> Plan:
@@ -221,7 +226,10 @@ def _finish(draft: _Draft) -> Plan:
         plan.feeds[track.metric] = (*plan.feeds.get(track.metric, ()), place)
     for name, track in draft.rule_tracks.items():
         place = plan.column[name] = where[track]
+        plan.resting |= {name}
         rule = plan.rules[name]
+        if name not in plan.on_sample:
+            plan.cycles |= {name}
         if isinstance(rule, Forecast):
             plan.forecasts[place] = (*plan.forecasts.get(place, ()), name)
         elif name not in plan.on_sample:

@@ -53,6 +53,7 @@ FLAPPING_UNTIL = 0.25
 HOLD_FIRST_S = 900.0
 HOLD_GROWTH = 1.5
 HOLD_LONGEST_S = 3600.0
+_NEWEST = 0b1111
 _MASK = (1 << STATES_OF_FLAPPING) - 1
 
 
@@ -107,10 +108,13 @@ class Episode:
         """Follow the table. KeyError would be a defect: callers only offer what the phase allows."""
         self.phase = TRANSITIONS[self.phase, sight]
 
-    @property
-    def forgettable(self) -> bool:
-        """Quiet, and quiet for so long that flapping is out of question."""
-        return self.phase is Phase.QUIET and self.verdicts == 0
+    def forgettable(self, at: float) -> bool:
+        """Whether a quiet episode is of no use any more: so many good verdicts that flapping is out of question, and
+        after flapping as long a time as a recovery can take.
+        """
+        if self.verdicts & _NEWEST:
+            return False
+        return not self.flapping or at - self.good_since >= HOLD_LONGEST_S
 
 
 def _note(episode: Episode, at: float, measure: float, *, bad: bool) -> None:
@@ -180,6 +184,7 @@ def _firing(episode: Episode, rule: Rule, at: float, demanded: Severity) -> Outc
 def _good(episode: Episode, rule: Rule, at: float) -> Outcome:
     if episode.phase is Phase.PENDING:
         episode.move(Sight.GOOD)
+        episode.good_since = at
     if episode.phase is Phase.QUIET:
         episode.good_before, episode.wanted = at, None
         return Outcome.NOTHING

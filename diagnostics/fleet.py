@@ -6,16 +6,15 @@ repaired by loading the last checkpoint and repeating the calls since. Nothing h
 
 from array import array
 from collections.abc import Sequence
-from operator import le
 
 from diagnostics.arrival import Turn
 from diagnostics.changes import Change
-from diagnostics.hearing import keep_values, looked_at, nothing_new, prepare
+from diagnostics.hearing import clock_fits, in_bands, keep_values, looked_at, nothing_new, prepare, unmoved
 from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory
-from diagnostics.openings import note_trouble
+from diagnostics.openings import note_trouble, waiting
 from diagnostics.roster import Roster
 from diagnostics.rule_file import BOOT_FELL
 from diagnostics.telemetry import Event, Presence, Report, Standing
@@ -61,21 +60,22 @@ class Fleet(Roster):
                 fell = True
         at = self._hear(memory, report.captured_at, report.received_at, report.uptime_s)
         report.effective_at = at
-        names = tuple(report.metrics)
-        shape = memory.plan.shapes.get(names) or memory.plan.shape(names)
-        values = array("d", report.metrics.values())
+        plan, metrics = memory.plan, report.metrics
+        names = tuple(metrics)
+        shape = plan.shapes.get(names) or plan.shape(names)
+        values = array("d", metrics.values())
         recent = memory.recent.get(shape)
         if (
             recent is not None
             and at < recent.due
-            and not memory.active
-            and not memory.faults
-            and not (boots or fell or memory.clock.offset)
+            and not (boots or fell)
+            and (not memory.active or plan.resting.issuperset(memory.active))
+            and not (memory.faults and waiting(memory))
+            and (not memory.clock.offset or clock_fits(memory))
             and nothing_new(memory, report.states)
-            and memory.firmware == report.firmware
-            and all(map(le, shape.lows, values))
-            and all(map(le, values, shape.highs))
-            and not (shape.judged and looked_at(memory, shape, values))
+            and (memory.firmware == report.firmware or not report.firmware)
+            and (in_bands(shape, values) or unmoved(shape, values, metrics, memory.states))
+            and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values))
         ):
             recent.at, recent.values = at, values
             memory.effective_at = at

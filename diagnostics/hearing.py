@@ -1,50 +1,79 @@
 """From a report in order to the rules that have reason to look at it. The hot path: a healthy report ends here.
 
-Keeps the device's memory of values, states, counters and samples up to date; severities are judging.py's business.
+Keeps the device's memory of values, states and counters up to date; sampling.py does so once an hour for the
+downsampled past. Severities are judging.py's business.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from operator import le
 
-from diagnostics.baseline import Stream
-from diagnostics.engine import Plan, Shape
+from diagnostics.engine import Plan
 from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory, Recent
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
-from diagnostics.rules import Baseline, Peer, Signature
+from diagnostics.rules import Signature
+from diagnostics.sampling import SAMPLE_S, sample
+from diagnostics.shapes import Shape
 from diagnostics.telemetry import Report
 
-SAMPLE_S = 3600.0
 SAMPLE_SLACK_S = 60.0
-STUCK_S = 2700.0
 NAN = float("nan")
 KEPT_STATES = 64
 
 
-def sort_values(
-    plan: Plan, shape: Shape, values: array[float], said: dict[str, float], due: set[str]
-) -> dict[str, float]:
-    """Drop impossible values (from what was said too; they become NaN in `values`), add the rules of metrics outside
-    their band to `due`.
+def in_bands(shape: Shape, values: array[float]) -> bool:
+    """Whether no rule on the level of a metric needs to look."""
+    return all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
+
+
+def sort_values(shape: Shape, values: array[float], said: dict[str, float], due: set[str]) -> dict[str, float]:
+    """Drop impossible values (from what was said too; they become NaN in `values`), add the rules whose own good range
+    a value left to `due`.
 
     Returns the possible values by name.
     """
-    if all(map(le, shape.lows, values)) and all(map(le, values, shape.highs)):
-        return dict(said)
-    metrics = {}
-    for position, name in enumerate(shape.names):
-        value = values[position]
-        if not shape.lows[position] <= value <= shape.highs[position]:
-            if not plan.catalogue.possible(name, value):
-                values[position] = NAN
-                del said[name]
-                continue
-            due.update(plan.by_metric.get(name, ()))
-        metrics[name] = value
+    metrics = dict(said)
+    if in_bands(shape, values):
+        return metrics
+    for position, value in enumerate(values):
+        if shape.lows[position] <= value <= shape.highs[position]:
+            continue
+        least, most = shape.possible[position]
+        if not least <= value <= most:
+            name = shape.names[position]
+            values[position] = NAN
+            del said[name], metrics[name]
+            continue
+        for watcher in shape.watchers[position]:
+            if not watcher.low <= value <= watcher.high:
+                due.add(watcher.rule)
     return metrics
+
+
+def unmoved(shape: Shape, values: array[float], said: Mapping[str, float], states: Mapping[str, str]) -> bool:
+    """Whether the values outside their band give no rule a reason to look: they lie in the good range of each rule
+    whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.)
+    """
+    for position, value in enumerate(values):
+        if shape.lows[position] <= value <= shape.highs[position]:
+            continue
+        least, most = shape.possible[position]
+        if not least <= value <= most:
+            return False
+        for watcher in shape.watchers[position]:
+            if not watcher.low <= value <= watcher.high and all(guard.holds(said, states) for guard in watcher.guards):
+                return False
+    return True
+
+
+def clock_fits(memory: Memory) -> bool:
+    """Whether no rule needs to look at what the gateway sees of the device's clock."""
+    low, high = memory.plan.band(SEEN_CLOCK)
+    return low <= -memory.clock.offset <= high
 
 
 def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: int, due: set[str]) -> None:
@@ -53,16 +82,20 @@ def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: 
     memory.impossible += impossible
     for name, value in ((SEEN_CLOCK, -memory.clock.offset), (SEEN_IMPOSSIBLE, float(impossible))):
         metrics[name] = value
-        rules = plan.by_metric.get(name)
-        if rules and not plan.bands[name][0] <= value <= plan.bands[name][1]:
-            due.update(rules)
+        for watcher in plan.watchers.get(name, ()):
+            if not watcher.low <= value <= watcher.high:
+                due.add(watcher.rule)
 
 
 def nothing_new(memory: Memory, said: dict[str, str]) -> bool:
-    """Whether a report's states are what is known already."""
-    if memory.transient:
-        return False
-    return said.items() <= memory.states.items()
+    """Whether a report's states are what is known already, and none that ends by absence is absent."""
+    known = memory.states
+    if not memory.transient:
+        return said.items() <= known.items()
+    words = memory.plan.catalogue.state
+    return said.items() <= known.items() and all(
+        name in said or name not in words or not words[name].while_sent for name in known
+    )
 
 
 def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) -> dict[str, str]:
@@ -166,63 +199,6 @@ def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
             due.add(name)
 
 
-def sample(memory: Memory, moment: Moment, peers: PeerGroups, due: set[str]) -> None:
-    """The hourly sample: feeds the downsampled past, runs of equal values, peers and baselines."""
-    plan = memory.plan
-    moment.sampled = True
-    completed = []
-    for number, block in enumerate(memory.blocks):
-        if block.roll(moment.at):
-            completed.append(number)
-    moment.completed = frozenset(completed)
-    for place in (*plan.forecasts, *plan.days) if completed else ():
-        if place[0] in moment.completed:
-            due.update(plan.forecasts.get(place, ()))
-            due.update(plan.days.get(place, ()))
-    metrics = moment.metrics
-    for metric, places in plan.feeds.items():
-        value = metrics.get(metric)
-        if value is None:
-            continue
-        for block_number, column in places:
-            block = memory.blocks[block_number]
-            track = block.tracks[column]
-            if not track.when or track.holds(metrics, moment.states):
-                block.feed(column, value)
-    if plan.watched and moment.at - memory.stuck_at >= STUCK_S:
-        _watch_for_freezing(memory, moment)
-    for name in plan.on_sample:
-        rule = plan.rules[name]
-        if isinstance(rule, Peer):
-            newest = moment.metrics.get(rule.metric)
-            if newest is not None and moment.guarded(rule):
-                peers.share(rule, memory, newest)
-        elif isinstance(rule, Baseline) and rule.metric in moment.metrics:
-            if memory.streams is None:
-                memory.streams = {}
-            if name not in memory.streams:
-                memory.streams[name] = Stream()
-            memory.streams[name].update(moment.at, moment.metrics[rule.metric])
-        due.add(name)
-
-
-def _watch_for_freezing(memory: Memory, moment: Moment) -> None:
-    watched = memory.plan.watched
-    if memory.stuck_values is None or memory.stuck_runs is None:
-        memory.stuck_values = array("d", [NAN] * len(watched))
-        memory.stuck_runs = array("H", bytes(2 * len(watched)))
-    memory.stuck_at = moment.at
-    for position, name in enumerate(watched):
-        value = moment.metrics.get(name)
-        if value is None:
-            continue
-        if value == memory.stuck_values[position]:
-            memory.stuck_runs[position] = min(65_535, memory.stuck_runs[position] + 1)
-        else:
-            memory.stuck_values[position] = value
-            memory.stuck_runs[position] = 1
-
-
 def keep_values(memory: Memory, shape: Shape, at: float, values: array[float], *, sampled: bool) -> None:
     """Remember the newest values of this shape."""
     recent = memory.recent.get(shape)
@@ -245,8 +221,9 @@ def prepare(
     `boots`: restarts since the report before, 0 = none.
     """
     due: set[str] = set()
+    outside: set[str] = set()
     at = report.effective_at
-    metrics = sort_values(memory.plan, shape, values, report.metrics, due)
+    metrics = sort_values(shape, values, report.metrics, outside)
     hear_gateway_metrics(memory, metrics, len(shape.names) - len(metrics), due)
     changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
     if report.firmware and report.firmware != memory.firmware:
@@ -258,8 +235,8 @@ def prepare(
         hear_counters(memory, metrics, at, booted=boots > 0, due=due)
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
-    moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due)
+    moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
     recent = memory.recent.get(shape)
     if recent is None or at >= recent.due:
-        sample(memory, moment, peers, due)
+        sample(memory, shape, values, moment, peers)
     return moment

@@ -28,6 +28,11 @@ from diagnostics.rules import (
 )
 
 EVIDENCE_SAMPLES = 64
+CROWD = 24
+CROWD_TURN = 8
+"""With more rules than this not quiet at once, levels are judged with every eighth report."""
+MOST_EPISODES = 32
+"""Rules on levels begin no further episode beside so many: it bounds what a device can make us remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +68,18 @@ def measure(rule: Rule, memory: Memory, moment: Moment, peers: PeerGroups) -> fl
     value = moment.metrics.get(rule.metric) if moment.sampled else None
     if value is None:
         return None
-    return peers.measure(rule, memory, value) if isinstance(rule, Peer) else baseline_measure(rule, memory, value)
+    return (
+        peers.measure(rule, memory, value, moment.at)
+        if isinstance(rule, Peer)
+        else baseline_measure(rule, memory, value)
+    )
 
 
 def baseline_measure(rule: Baseline, memory: Memory, value: float) -> float:
     """The newest score of the device's stream, 0 on the side that does not count."""
     assert memory.streams is not None  # this sample fed it
     stream = memory.streams[rule.name]
-    if rule.direction_of != "any" and (value > stream._origin + stream._whole) != (rule.direction_of == "above"):
+    if rule.direction_of != "any" and (value > stream.usual) != (rule.direction_of == "above"):
         return 0.0
     return stream.score
 
@@ -86,24 +95,36 @@ def _window_done(rule: Rule, memory: Memory) -> bool:
     return False
 
 
+def _to_judge(memory: Memory, moment: Moment) -> set[str]:
+    """The rules that are due or not quiet. A device in so much trouble at once that it must be out of its senses is
+    judged on its levels now and then, so that it costs no more than others; what happens only once always counts.
+    """
+    if len(memory.active) > CROWD and memory.order.seq % CROWD_TURN:
+        return moment.due
+    return moment.due.union(moment.outside, memory.active)
+
+
 def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding]:
     """Evaluate the due and the active rules, in the order of the rule files."""
     findings = []
-    plan = memory.plan
-    for name in in_order(plan, moment.due.union(memory.active)):
+    plan, active = memory.plan, memory.active
+    for name in in_order(plan, _to_judge(memory, moment)):
         rule = plan.rules[name]
-        if not moment.guarded(rule):
+        # What looks back on whole cycles heeds its guards when samples are taken (`Track.when`), not today.
+        if rule.when and not (name in plan.cycles or moment.guarded(rule)):
             if rule.outside == "hold":
                 continue
-            number: float | None = None if name not in memory.active else GOOD
+            number: float | None = None if name not in active else GOOD
         else:
             number = measure(rule, memory, moment, peers)
-        episode = memory.active.get(name)
+        episode = active.get(name)
         if episode is None:
             windowed = isinstance(rule, Level) and rule.average_s > 0
             if not windowed and (number is None or severity_of(number, rule.steps, rule.direction, None) is None):
                 continue  # nothing was wrong and nothing is
-            episode = memory.active[name] = _begin(rule, memory, moment)
+            if len(active) >= MOST_EPISODES and name in moment.outside:
+                continue
+            episode = active[name] = _begin(rule, memory, moment)
         if moment.at < memory.booted_at + rule.settle_s:
             continue
         outcome = Outcome.NOTHING
@@ -113,8 +134,8 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
             outcome = advance(episode, rule, moment.at, number)
         if outcome is not Outcome.NOTHING:
             findings.append(Finding(rule, episode, outcome))
-        if episode.phase is Phase.QUIET and episode.forgettable and _window_done(rule, memory):
-            del memory.active[name]
+        if episode.phase is Phase.QUIET and episode.forgettable(moment.at) and _window_done(rule, memory):
+            del active[name]
     return findings
 
 

@@ -31,7 +31,8 @@ class Moment:
     changed: dict[str, str] = field(default_factory=dict)  # states that changed, with the word before
     topics: tuple[str, ...] = ()
     completed: frozenset[int] = frozenset()  # blocks whose cycle was completed
-    due: set[str] = field(default_factory=set)  # rules with a reason to look
+    due: set[str] = field(default_factory=set)  # rules with a reason to look that does not come again
+    outside: set[str] = field(default_factory=set)  # rules on levels that a value is outside of the good range of
 
     def guarded(self, rule: Rule) -> bool:
         """Whether the rule's guards let this report be evidence."""
@@ -84,13 +85,11 @@ def _day(rule: Level, memory: Memory, moment: Moment) -> float | None:
     block, column = memory.plan.column[rule.name]
     if block not in moment.completed:
         return None
-    points = memory.blocks[block].points(column, 1)
-    if not points:
-        return None
-    if not rule.relative:
-        return points[0][1]
+    value = memory.blocks[block].newest(column)
+    if value is None or not rule.relative:
+        return value
     usual = usual_value(rule, memory, newest=False)
-    return points[0][1] / usual if usual else None
+    return value / usual if usual else None
 
 
 def count(rule: Count, memory: Memory, moment: Moment) -> float:
@@ -121,14 +120,24 @@ def note_count(rule: Rule, memory: Memory, at: float, number: float) -> None:
 
 
 def state_is(rule: StateIs, memory: Memory, moment: Moment) -> float | None:
-    """1 while the state is wrong, 0 while it is right, None while it is unknown."""
-    word = memory.firmware if rule.state == FIRMWARE else moment.states.get(rule.state)
-    if rule.differs_from:
-        other = memory.firmware if rule.differs_from == FIRMWARE else moment.states.get(rule.differs_from)
-        return None if not word or not other else float(word != other)
+    """1 while the state is wrong, 0 while it is right or not sent (where absence ends it), None while it is unknown."""
+    word = _word(rule.state, memory, moment)
     if not word:
-        return None
+        return _absent(rule.state, memory)
+    if rule.differs_from:
+        other = _word(rule.differs_from, memory, moment)
+        return float(word != other) if other else _absent(rule.differs_from, memory)
     return float(word in rule.one_of) if rule.one_of else float(word not in rule.none_of)
+
+
+def _word(state: str, memory: Memory, moment: Moment) -> str:
+    return memory.firmware if state == FIRMWARE else moment.states.get(state, "")
+
+
+def _absent(state: str, memory: Memory) -> float | None:
+    """What the absence of a state says: nothing, unless it ends so."""
+    known = memory.plan.catalogue.state.get(state)
+    return 0.0 if known is not None and known.while_sent else None
 
 
 def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
@@ -141,9 +150,9 @@ def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
     block, column = memory.plan.column[rule.name]
     if block not in moment.completed:
         return None
-    points = memory.blocks[block].points(column, rule.max_points)
-    if not points:
+    if memory.blocks[block].newest(column) is None:
         return None
+    points = memory.blocks[block].points(column, rule.max_points)
     sign = 1.0 if rule.towards == "above" else -1.0
     newest = points[-1][1]
     if sign * newest >= sign * rule.limit:

@@ -15,15 +15,20 @@ from typing import Any
 from diagnostics.arrival import DeviceClock, Sequence
 from diagnostics.baseline import Stream
 from diagnostics.changes import Severity
-from diagnostics.engine import Plan, Shape
+from diagnostics.engine import Plan
 from diagnostics.episodes import Episode, Phase
 from diagnostics.places import Site
+from diagnostics.shapes import Shape
 from diagnostics.topology import Device
 from diagnostics.tracks import Block
 
-VERSION = 1
+VERSION = 2
+WITHOUT_PEER_TIMES = 1
+"""Up to this version what a device contributes to its peers had no time: it joins them with its next sample."""
 KEPT_RECENT = 4
 KEPT_OLDER = 256
+NO_PEERING = (0.0, 0.0)
+"""What a device contributes to peers that it does not belong to."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,14 +59,6 @@ class SignatureProgress:
     began: list[float | None]
     came: list[float | None]
     complete: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Peering:
-    """What a device contributes to its peers: rule -> value, under the group it joined."""
-
-    group: str
-    value: float
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +95,7 @@ class Memory:
     bases: dict[str, float] | None = None  # last values of counters
     signs: dict[str, SignatureProgress] | None = None
     reaches: dict[str, tuple[float, float, float]] | None = None  # fault class -> dates
-    peers: dict[str, Peering] | None = None
+    peers: array[float] | None = None  # (value, effective time) for each of the plan's peer rules; see `peering`
     stuck_values: array[float] | None = None
     stuck_runs: array[int] | None = None
     stuck_at: float = 0.0
@@ -122,6 +119,20 @@ class Memory:
                 if value == value and (name not in found or recent.at >= found[name][0]):  # noqa: PLR0124
                     found[name] = (recent.at, value)
         return found
+
+    def peering(self, rule_name: str) -> tuple[float, float]:
+        """(value, effective time) that the device contributes to its peers for a rule; NO_PEERING: nothing."""
+        if self.peers is None:
+            return NO_PEERING
+        place = 2 * self.plan.peers.index(rule_name)
+        return self.peers[place], self.peers[place + 1]
+
+    def keep_peering(self, rule_name: str, value: float, at: float) -> None:
+        """Remember what the device contributes."""
+        if self.peers is None:
+            self.peers = array("d", bytes(16 * len(self.plan.peers)))
+        place = 2 * self.plan.peers.index(rule_name)
+        self.peers[place], self.peers[place + 1] = value, at
 
     def keep(self, shape: Shape, recent: Recent) -> None:
         """Remember the values of a new shape; the stalest shape's values move to `older` (bounded)."""
@@ -168,7 +179,7 @@ def dump(memory: Memory) -> bytes:
     kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
     kept["blocks"] = [block.export() for block in memory.blocks]
     kept["signs"] = {name: _export_slots(part) for name, part in (memory.signs or {}).items()}
-    kept["peers"] = {name: _export_slots(part) for name, part in (memory.peers or {}).items()}
+    kept["peers"] = {name: memory.peering(name) for name in memory.plan.peers if memory.peering(name) != NO_PEERING}
     if memory.stuck_values is not None and memory.stuck_runs is not None:
         kept["stuck"] = [memory.plan.watched, memory.stuck_values.tobytes().hex(), memory.stuck_runs.tolist()]
     kept["streams"] = {name: stream.to_bytes().hex() for name, stream in (memory.streams or {}).items()}
@@ -186,7 +197,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
         raise ValueError(
             f"memory of device '{device.device_id}' is not readable: restore an older checkpoint"
         ) from None
-    if not isinstance(kept, dict) or kept.get("v") != VERSION:
+    if not isinstance(kept, dict) or kept.get("v") not in (WITHOUT_PEER_TIMES, VERSION):
         raise ValueError(f"memory of device '{device.device_id}' was written by another version of the software")
     memory = remember(device, plan, site)
     for name in _PLAIN:
@@ -215,7 +226,9 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     for block, part in zip(memory.blocks, kept["blocks"], strict=False):
         block.load(part)
     memory.signs = {name: SignatureProgress(*part) for name, part in kept["signs"].items()} or None
-    memory.peers = {name: Peering(*part) for name, part in kept["peers"].items()} or None
+    for name, part in kept["peers"].items() if kept["v"] > WITHOUT_PEER_TIMES else ():
+        if name in plan.peers:
+            memory.keep_peering(name, *part)
     if "stuck" in kept and tuple(kept["stuck"][0]) == plan.watched:
         memory.stuck_values = array("d", bytes.fromhex(kept["stuck"][1]))
         memory.stuck_runs = array("H", kept["stuck"][2])

@@ -28,6 +28,8 @@ CHANGE_OF = {
     Outcome.RAISED: ChangeKind.RAISED,
     Outcome.LOWERED: ChangeKind.LOWERED,
 }
+NOT_BY_REPORTS = frozenset({"", UNDECIDED, OUTAGE, STORM})
+"""What is told already, and reasons to hold that no report of the device itself ends."""
 Times = tuple[float, float]
 
 
@@ -76,7 +78,7 @@ class Openings:
             if not rule.watch or ((fault := memory.faults.get(rule.fault_class)) and rule.name in fault.rules):
                 self._apply(memory, site, finding, times, changes)
         for name, fault in list(memory.faults.items()):
-            if fault.held and fault.held not in {UNDECIDED, OUTAGE, STORM}:
+            if fault.held not in NOT_BY_REPORTS:
                 self.open_if_free(memory, site, name, times, changes)
         return changes
 
@@ -168,6 +170,11 @@ class Openings:
         alike = len(site.trouble.get(name, ()))
         all_of_them = len(site.judged.get(name, ()))
         return all_of_them >= SITE_MIN and alike >= share * all_of_them
+
+
+def waiting(memory: Memory) -> bool:
+    """Whether a fault is held for a reason that must be looked at again with each report."""
+    return any(fault.held not in NOT_BY_REPORTS for fault in memory.faults.values())
 
 
 def note_trouble(memory: Memory, site: Site) -> None:

@@ -5,14 +5,19 @@ microseconds whatever the size of the fleet. What a member contributes is kept i
 rebuilt exactly from memories.
 """
 
-from bisect import bisect_left, insort
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
 from statistics import median
 
-from diagnostics.memory import Memory, Peering
+from diagnostics.memory import NO_PEERING, Memory
 from diagnostics.rules import Peer
 
 MEMBERS = 64
 NOISE_FLOOR = 1e-9
+AT_ONCE_S = 7200.0
+"""Values of one time: the hourly samples of two devices lie at most an hour apart, and one may be missing."""
 
 
 def group_of(rule: Peer, memory: Memory) -> str:
@@ -23,61 +28,91 @@ def group_of(rule: Peer, memory: Memory) -> str:
     return f"{rule.name}\n{device.model}\n{memory.firmware}"
 
 
-class PeerGroups:
-    """All groups of a fleet: sorted values by group name."""
+class Group:
+    """Values in rising order, and the effective time of each. Invariant: equally long."""
+
+    __slots__ = ("times", "values")
 
     def __init__(self) -> None:
-        self._values: dict[str, list[float]] = {}
-        self._names: dict[str, str] = {}  # one string a group, whoever refers to it
+        self.values = array("d")
+        self.times = array("d")
 
-    def share(self, rule: Peer, memory: Memory, value: float) -> None:
-        """A device's newest value. It joins while there is room."""
-        group = group_of(rule, memory)
-        mine = memory.peers.get(rule.name) if memory.peers is not None else None
-        if mine is not None:
-            if mine.group == group and mine.value == value:
-                return
-            self._take(mine)
-        values = self._values.get(group)
-        if values is None:
-            values = self._values[group] = []
-            self._names[group] = group
-        if len(values) < MEMBERS:
-            insort(values, value)
-            if memory.peers is None:
-                memory.peers = {}
-            memory.peers[rule.name] = Peering(self._names[group], value)
+    def add(self, value: float, at: float) -> None:
+        """A member speaks."""
+        place = bisect_left(self.values, value)
+        self.values.insert(place, value)
+        self.times.insert(place, at)
 
-    def _take(self, mine: Peering) -> None:
-        values = self._values[mine.group]
-        del values[bisect_left(values, mine.value)]
-        if not values:
-            del self._values[mine.group]
-            del self._names[mine.group]
+    def take(self, value: float, at: float) -> None:
+        """A member's word no longer counts."""
+        place = bisect_left(self.values, value)
+        while self.times[place] != at:
+            place += 1
+        del self.values[place], self.times[place]
+
+    def around(self, at: float) -> array[float]:
+        """The values of about this time, in rising order. What catches up after an outage speaks of hours ago."""
+        if at - AT_ONCE_S <= min(self.times) and max(self.times) <= at + AT_ONCE_S:
+            return self.values
+        near = zip(self.values, self.times, strict=True)
+        return array("d", [value for value, when in near if at - AT_ONCE_S <= when <= at + AT_ONCE_S])
+
+
+class PeerGroups:
+    """All groups of a fleet, by name."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, Group] = {}
+
+    def share(self, rule: Peer, memory: Memory, value: float, at: float) -> None:
+        """A device's newest value, and its effective time. It joins while there is room."""
+        name = group_of(rule, memory)
+        self._take(rule, memory, name)
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Group()
+        if len(group.values) < MEMBERS:
+            group.add(value, at)
+            memory.keep_peering(rule.name, value, at)
+
+    def _take(self, rule: Peer, memory: Memory, name: str) -> None:
+        value, at = memory.peering(rule.name)
+        if at:
+            group = self._groups[name]
+            group.take(value, at)
+            memory.keep_peering(rule.name, *NO_PEERING)
+            if not group.values:
+                del self._groups[name]
 
     def drop(self, rule_name: str, memory: Memory) -> None:
         """A rule is gone, or another rule now: the device's value for it speaks for nobody."""
-        mine = memory.peers.pop(rule_name, None) if memory.peers is not None else None
-        if mine is not None:
-            self._take(mine)
+        rule = memory.plan.rules[rule_name]
+        if isinstance(rule, Peer):
+            self._take(rule, memory, group_of(rule, memory))
 
     def leave(self, memory: Memory) -> None:
         """A device fell silent or is gone: its values no longer speak for today."""
-        for mine in (memory.peers or {}).values():
-            self._take(mine)
+        for name in memory.plan.peers if memory.peers is not None else ():
+            self.drop(name, memory)
         memory.peers = None
 
     def rejoin(self, memory: Memory) -> None:
         """A memory came back from disk: its values belong to their groups again."""
-        for mine in (memory.peers or {}).values():
-            mine.group = self._names.setdefault(mine.group, mine.group)
-            insort(self._values.setdefault(mine.group, []), mine.value)
+        for name in memory.plan.peers if memory.peers is not None else ():
+            value, at = memory.peering(name)
+            rule = memory.plan.rules[name]
+            assert isinstance(rule, Peer)
+            if at:
+                self._groups.setdefault(group_of(rule, memory), Group()).add(value, at)
 
-    def measure(self, rule: Peer, memory: Memory, value: float) -> float | None:
-        """The device's value minus its peers' median; None with too few peers."""
-        values = self._values.get(group_of(rule, memory), [])
-        mine = (memory.peers or {}).get(rule.name)
-        others = len(values) - (mine is not None)
+    def measure(self, rule: Peer, memory: Memory, value: float, at: float) -> float | None:
+        """The device's value at a time minus its peers' median of that time; None with too few peers."""
+        group = self._groups.get(group_of(rule, memory))
+        if group is None:
+            return None
+        values = group.around(at)
+        mine = memory.peering(rule.name)[1]
+        others = len(values) - (mine == at)
         if others < rule.min_peers:
             return None
         middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2

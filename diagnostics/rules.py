@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from diagnostics.changes import Severity
 from diagnostics.rule_parts import (
     STRICT,
     AppliesTo,
@@ -22,6 +23,7 @@ from diagnostics.rule_parts import (
 
 EVERYWHERE = AppliesTo()
 Aggregate = Literal["mean", "min", "max"]
+_ONE_STEP = {severity: (Step(severity=severity, limit=0.5),) for severity in Severity}
 Of = Literal["value", "day_mean", "day_min", "day_max"]
 
 
@@ -153,7 +155,7 @@ class StateIs(Rising):
     @property
     def steps(self) -> tuple[Step, ...]:
         """One severity."""
-        return (Step(severity=self.severity, limit=0.5),)
+        return _ONE_STEP[self.severity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from diagnostics.rule_parts import Guard
 
 NAN = float("nan")
 DEPTH = 28
+MOST_SAMPLES = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Block:
     (`depth`: how many anybody looks back on).
     """
 
-    __slots__ = ("_usual", "counts", "cycle", "depth", "filling", "rows", "tracks")
+    __slots__ = ("counts", "cycle", "depth", "filling", "rows", "tracks")
 
     def __init__(self, tracks: tuple[Track, ...], depth: int = DEPTH) -> None:
         self.tracks = tracks
@@ -54,7 +54,6 @@ class Block:
         self.filling = array("d", bytes(8 * len(tracks)))
         self.counts = array("H", bytes(2 * len(tracks)))
         self.rows = array("f")
-        self._usual: dict[tuple[int, int, bool], float | None] | None = None
 
     def roll(self, at: float) -> bool:
         """Close the cycle if `at` lies past it. True if a row was completed. Time that went back changes nothing."""
@@ -63,27 +62,26 @@ class Block:
             return False
         first = self.cycle < 0
         if not first:
-            self._close()
-            self._usual = None
             width = len(self.tracks)
-            for _ in range(min(cycle - self.cycle - 1, self.depth)):
-                self.rows.extend([NAN] * width)
-            del self.rows[: max(0, len(self.rows) - self.depth * width)]
+            row = self._close() + [NAN] * (width * min(cycle - self.cycle - 1, self.depth))
+            rows = self.rows.tobytes() + array("f", row).tobytes()
+            self.rows = array("f", rows[-4 * self.depth * width :])  # made anew: growing leaves room that costs memory
         self.cycle = cycle
         return not first
 
-    def _close(self) -> None:
-        width = len(self.tracks)
+    def _close(self) -> list[float]:
+        """The row of the cycle that ends; the next one begins empty."""
+        row = []
         for column, track in enumerate(self.tracks):
             count = self.counts[column]
             value = NAN
             if count:
                 value = self.filling[column] / count if track.aggregate == "mean" else self.filling[column]
                 self._watch_for_new_part(column, track, value)
-            self.rows.append(value)
+            row.append(value)
             self.counts[column] = 0
             self.filling[column] = 0.0
-        assert len(self.rows) % width == 0
+        return row
 
     def _watch_for_new_part(self, column: int, track: Track, value: float) -> None:
         if track.reset_drop is None:
@@ -100,11 +98,11 @@ class Block:
             self.filling[column] += value
         elif not count or (value > self.filling[column] if kind == "max" else value < self.filling[column]):
             self.filling[column] = value
-        self.counts[column] = min(count + 1, 65_535)
+        if count < MOST_SAMPLES:
+            self.counts[column] = count + 1
 
     def clear(self, column: int) -> None:
         """Forget the complete cycles of one track."""
-        self._usual = None
         width = len(self.tracks)
         for position in range(column, len(self.rows) - len(self.rows) % width, width):
             self.rows[position] = NAN
@@ -119,25 +117,30 @@ class Block:
 
     def points(self, column: int, deepest: int = DEPTH) -> list[tuple[float, float]]:
         """Complete cycles of one track, oldest first, as (days before the open cycle's beginning, negative; value)."""
-        width = len(self.tracks)
-        whole = len(self.rows) // width
         days = self.tracks[0].cycle_s / 86_400.0
-        found = []
-        for row in range(max(0, whole - deepest), whole):
-            value = self.rows[row * width + column]
-            if value == value:  # noqa: PLR0124 - not a number means no sample
-                found.append(((row - whole + 0.5) * days, value))
-        return found
+        values = self._column(column, deepest)
+        first = 0.5 - len(values)
+        return [((row + first) * days, value) for row, value in enumerate(values) if value == value]  # noqa: PLR0124
+
+    def _column(self, column: int, deepest: int) -> array[float]:
+        """The last complete cycles of one track, oldest first; not a number means no sample."""
+        width = len(self.tracks)
+        begin = max(0, len(self.rows) - deepest * width)
+        return self.rows[begin + column :: width]
+
+    def newest(self, column: int) -> float | None:
+        """The value of the last complete cycle; None without a sample in it."""
+        if not self.rows:
+            return None
+        value = self.rows[column - len(self.tracks)]
+        return value if value == value else None  # noqa: PLR0124
 
     def usual(self, column: int, days: int, *, newest: bool) -> float | None:
         """The median of the last complete days, with or without the newest; None before three are known."""
-        if self._usual is None:
-            self._usual = {}
-        key = (column, days, newest)
-        if key not in self._usual:
-            values = [value for day, value in self.points(column, days + (not newest)) if newest or day < -1]
-            self._usual[key] = median(values) if len(values) >= 3 else None
-        return self._usual[key]
+        kept = self._column(column, days + (not newest))
+        values = sorted([value for value in (kept if newest else kept[:-1]) if value == value])  # noqa: PLR0124
+        count = len(values)
+        return (values[(count - 1) // 2] + values[count // 2]) / 2 if count >= 3 else None
 
     def inherit(self, old: Block) -> None:
         """Take over what a block of the same cycle length knows of the same tracks. Other rules look back on them now.
@@ -158,7 +161,6 @@ class Block:
                 for column in where
             ],
         )
-        self._usual = None
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""

@@ -130,9 +130,9 @@ def test_forecasts_keep_their_past_when_another_rule_joins_or_leaves():
 def test_what_a_peer_rule_measured_leaves_its_group_with_the_rule():
     play = Play(PEER, site("a"))
     play.live(4000, soc_temp_c=50)
-    assert play.fleet._peers._values
+    assert play.fleet._peers._groups
     adopt(play, PEER.replace("soc_temp_c", "cpu_pct"))
-    assert play.fleet._peers._values == {}
+    assert play.fleet._peers._groups == {}
     adopt(play, SILENT)
     adopt(play, PEER)
 
