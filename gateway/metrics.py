@@ -104,6 +104,8 @@ def outflow_metrics(forwarder: Forwarder, now: float) -> Iterator[Metric]:
     yield gauge("outbox_entries", "Journal entries not yet in the history store.", state.backlog.entries)
     yield gauge("outbox_bytes", "Their size.", state.backlog.bytes)
     yield gauge("outbox_age_seconds", "Age of the oldest of them.", 0.0 if oldest is None else max(0.0, now - oldest))
+    behind = not state.caught_up or bool(state.queued)
+    yield gauge("history_behind", "1 while committed samples have not reached the history store.", behind)
     yield gauge("outbox_full", "1 while the gateway does not acknowledge because the outbox is full.", state.full)
 
 

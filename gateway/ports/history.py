@@ -86,8 +86,15 @@ class History(Protocol):
     last. Nothing older than the retention is kept. All raise OSError when the store is away.
     """
 
-    async def append(self, position: int, samples: Sequence[Sample]) -> None:
-        """Keep these samples durably. `position` is the journal position they come from (it grows)."""
+    @property
+    def kept(self) -> int:
+        """The highest mark of `append` that a crash or a power cut cannot take back."""
+
+    async def append(self, position: int, samples: Sequence[Sample]) -> int:
+        """Take these samples, which come from that journal position. Reads see them at once; they survive a crash when
+        `kept` has reached the mark returned here (0 where the store keeps them before it answers). Until then the
+        journal must not forget them.
+        """
 
     async def series(self, device_id: str, metric: str, start: float, end: float, columns: int) -> Sequence[Column]:
         """The metric on `chart_grid(start, end, columns)`, oldest first; columns without a sample are left out."""

@@ -1,11 +1,13 @@
 """Journal to history: every sample reaches the history exactly once in effect, whatever stops in between.
 
-The cursor moves only after the history has taken the samples, and the history takes the same sample any number of
-times; so a crash between the two repeats work and nothing else. What is sent next is decided in `outbox`.
+The cursor in the ledger moves only after the history has the samples for good (`History.kept`), and the history takes
+the same sample any number of times; so a crash before that repeats work and nothing else. What is sent next is decided
+in `outbox`.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -112,6 +114,8 @@ class Forwarder:
         self._forwarded = 0
         self._failures = 0
         self._trouble = ""
+        self._unkept: deque[tuple[int, int]] = deque()  # (mark of an append, where the cursor may go once it is kept)
+        self._advanced = 0
         self.full = False
 
     def offer(self, position: int, samples: Sequence[Sample]) -> None:
@@ -163,18 +167,20 @@ class Forwarder:
 
     async def _step(self) -> None:
         if self._outbox is None:
-            self._outbox = Outbox(await self._ledger.cursor(READER), self._pace.queue)
+            self._advanced = await self._ledger.cursor(READER)
+            self._outbox = Outbox(self._advanced, self._pace.queue)
         outbox = self._outbox
         self._offered.clear()
         if outbox.waiting and outbox.queued < self._pace.batch and self._pace.linger_seconds:
             await self._clock.sleep(self._pace.linger_seconds)
         if (load := outbox.take(self._pace.batch)) is not None:
-            await self._history.append(load.last, load.samples)
+            mark = await self._history.append(load.last, load.samples)
             self._forwarded += len(load.samples)
-            if outbox.landed(load):
-                await self._ledger.advance(READER, outbox.cursor)
+            outbox.landed(load)
+            self._note(mark, outbox.cursor)
         if not outbox.caught_up and self._clock.now() >= self._journal_due:
             await self._catch_up(outbox)
+        await self._advance()
         await self._measure()
         if not outbox.waiting:
             await self._idle(outbox)
@@ -189,14 +195,35 @@ class Forwarder:
                 continue
             samples.extend(self._unpack(entry))
             await asyncio.sleep(0)  # unpacking is work of the loop: let live messages in between
+        mark = self._history.kept
         if samples:
-            await self._history.append(entries[-1].position, samples)
+            mark = await self._history.append(entries[-1].position, samples)
             self._forwarded += len(samples)
             self._journal_due = self._clock.now() + len(samples) / self._pace.catch_up_per_second
         if entries:
             outbox.reached(entries[-1].position)
-        if outbox.cursor > before:
-            await self._ledger.advance(READER, outbox.cursor)
+        self._note(mark, outbox.cursor)
+
+    def _note(self, mark: int, cursor: int) -> None:
+        """The cursor may go so far once the append of that mark is kept; an append before it may be what is missing."""
+        if self._unkept:
+            mark = max(mark, self._unkept[-1][0])
+            if self._unkept[-1][0] == mark:
+                self._unkept.pop()
+        self._unkept.append((mark, cursor))
+
+    async def _advance(self) -> None:
+        """Move the cursor in the ledger past what the history has for good."""
+        cursor = self._advanced
+        for mark, after in self._unkept:
+            if mark > self._history.kept:
+                break
+            cursor = after
+        if cursor > self._advanced:
+            await self._ledger.advance(READER, cursor)
+            self._advanced = cursor
+        while self._unkept and self._unkept[0][1] <= self._advanced:
+            self._unkept.popleft()
 
     async def _measure(self) -> None:
         """Look at the outbox, and tell once when it gets full or has room again."""

@@ -37,14 +37,16 @@ class MemoryHistory:
     def __init__(self, samples_per_metric: int = 100_000) -> None:
         self._limit = samples_per_metric
         self._devices: dict[str, dict[str, _Series]] = {}
+        self.kept = 0
 
-    async def append(self, position: int, samples: Sequence[Sample]) -> None:  # noqa: ARG002 - nothing to resume
+    async def append(self, position: int, samples: Sequence[Sample]) -> int:  # noqa: ARG002 - nothing to resume
         """Keep these samples."""
         for sample in samples:
             if sample.metrics:
                 metrics = self._devices.setdefault(sample.device_id, {})
                 for name, value in sample.metrics.items():
                     metrics.setdefault(name, _Series()).put(to_ms(sample.at), value, self._limit)
+        return 0
 
     async def series(self, device_id: str, metric: str, start: float, end: float, columns: int) -> Sequence[Column]:
         """The metric in columns."""

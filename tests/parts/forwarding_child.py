@@ -62,11 +62,10 @@ async def main(folder: Path, run: str) -> None:
         pace = Pace(linger_seconds=0.01, catch_up_per_second=1e6, poll_seconds=0.05)
         forwarder = Forwarder(ledger, history, unpack, SystemClock(), pace=pace)
         async with asyncio.TaskGroup() as group:
-            others = [group.create_task(forwarder.run())]
+            others = [group.create_task(forwarder.run()), group.create_task(settle(history))]
             if run == "finish":
                 await finish(ledger)
             else:
-                others.append(group.create_task(settle(history)))
                 await produce(run, ledger, forwarder)
             for other in others:
                 other.cancel()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 _READY_SECONDS = 2.0
 _UPKEEP_SECONDS = 600.0
 _PAUSE_SECONDS = 30.0
+_TAIL_SECONDS = 6 * 3600.0  # a small fleet's rows wait so long for company, in memory and in the journal
 _REST = 3.0  # times as long as a step took: at most a quarter of one processor
 Answer = TypeVar("Answer")
 
@@ -35,6 +36,7 @@ class EmbeddedHistory:
         self._retention = retention
         self._clock = clock
         self._wake = asyncio.Event()
+        self._trouble = ""  # why the tail cannot be put on disk
 
     @property
     def too_old(self) -> int:
@@ -43,18 +45,26 @@ class EmbeddedHistory:
 
     @property
     def position(self) -> int:
-        """The highest journal position of an append, kept in the same transaction as its samples."""
+        """The highest journal position of an append so far."""
         return self._store.position
+
+    @property
+    def kept(self) -> int:
+        """The number of appends, in their order, that are on disk: the tail goes there when it is large, every six
+        hours, and at the end.
+        """
+        return self._store.kept
 
     async def bytes_used(self) -> int:
         """The file's pages in use, in bytes."""
         return await self._run(self._store.file.used_bytes)
 
-    async def append(self, position: int, samples: Sequence[Sample]) -> None:
-        """Keep these samples durably."""
-        await self._run(lambda: self._store.append(position, samples))
+    async def append(self, position: int, samples: Sequence[Sample]) -> int:
+        """Take these samples."""
+        mark = await self._run(lambda: self._store.append(position, samples))
         if self._store.tail.rows >= FLUSH_ROWS:
             self._wake.set()
+        return mark
 
     async def series(self, device_id: str, metric: str, start: float, end: float, columns: int) -> Sequence[Column]:
         """The metric in columns."""
@@ -78,7 +88,9 @@ class EmbeddedHistory:
         await self._run(lambda: self._store.forget(device_id))
 
     async def ready(self) -> None:
-        """Answer within two seconds, or raise OSError."""
+        """Answer within two seconds, or raise OSError; also while what is in memory cannot be put on disk."""
+        if self._trouble:
+            raise HistoryAway(self._trouble)
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 await self._run(lambda: self._store.file.meta("position"))
@@ -102,12 +114,14 @@ class EmbeddedHistory:
             try:
                 if self._store.tail.rows >= FLUSH_ROWS:
                     await self._run(self._store.flush)
+                    self._trouble = ""
                 started = self._clock.now()
                 if (progress := await self._run(self._store.compact_next)) is not Progress.NONE:
                     if progress is Progress.SOME:
                         await self._clock.sleep(_REST * (self._clock.now() - started))
                     continue
             except OSError as error:
+                self._trouble = str(error)
                 _log.warning("history upkeep waits %.0f s: %s", _PAUSE_SECONDS, error)
                 await self._clock.sleep(_PAUSE_SECONDS)
                 continue
@@ -115,9 +129,13 @@ class EmbeddedHistory:
             self._wake.clear()
 
     async def keep_bounded(self) -> None:
-        """Apply the retention, at start and every ten minutes."""
-        async for _ in every(self._clock, _UPKEEP_SECONDS):
+        """Apply the retention, at start and every ten minutes; empty the tail every six hours."""
+        flush_at = self._clock.now() + _TAIL_SECONDS
+        async for now in every(self._clock, _UPKEEP_SECONDS):
             try:
+                if now >= flush_at:
+                    await self._run(self._store.flush)
+                    flush_at = now + _TAIL_SECONDS
                 await self._retain()
             except OSError as error:
                 _log.warning("history retention failed, tried again in %.0f s: %s", _UPKEEP_SECONDS, error)
@@ -153,6 +171,8 @@ async def open_history(
                 for task in upkeep:
                     task.cancel()
         finally:
+            with suppress(OSError):  # the journal still has what is in the tail
+                await run(thread, store.flush)
             await run(thread, store.file.close)
         if failure is not None:
             raise failure

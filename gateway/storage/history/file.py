@@ -14,10 +14,9 @@ from gateway.storage.history.rollup import encode_rollups
 
 RAW = 0
 """The tier of samples; a rollup's tier is its width in milliseconds."""
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE log (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE loose (id INTEGER PRIMARY KEY, device TEXT NOT NULL, first_ms INTEGER NOT NULL, rows INTEGER NOT NULL,
                     data BLOB NOT NULL);
 CREATE INDEX loose_device ON loose (device);

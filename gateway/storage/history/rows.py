@@ -1,7 +1,7 @@
-"""One report as the store keeps it before it is put into columns, and packs of them for the log and the loose table.
+"""One report as the store keeps it before it is put into columns, and packs of them for the loose table.
 
-A pack is self-contained (it carries its own tables of devices and of metric names), so that no dictionary has to be
-kept in step with it over a crash.
+A pack is self-contained (it carries its own table of metric names), so that no dictionary has to be kept in step with
+it over a crash.
 """
 
 import json
@@ -23,41 +23,11 @@ def numbers(values: bytes) -> "array[float]":
     return doubles
 
 
-_LOG, _LOOSE = 1, 2
+_LOOSE = 2
 _LEVEL = 1  # loose rows are deflated once more when they become columns
 SOON_ROWS = 1024
 """A pack of so many rows becomes columns in a moment: deflating it first would be lost work."""
 _HEAD = Struct("<BII")  # kind, rows, length of the tables
-
-
-def pack_log(devices: Sequence[str], rows: Sequence[Row]) -> bytes:
-    """A batch for the log: row i is of devices[i]. Not deflated: it lives for minutes, and speed counts here."""
-    known: dict[str, int] = {}
-    shapes, shape_of = _shapes(rows)
-    device_of = array("I", [known.setdefault(device, len(known)) for device in devices])
-    tables = json.dumps([list(known), shapes], separators=(",", ":")).encode()
-    times = array("q", [row[0] for row in rows])
-    return b"".join((
-        _HEAD.pack(_LOG, len(rows), len(tables)),
-        tables,
-        times.tobytes(),
-        shape_of.tobytes(),
-        device_of.tobytes(),
-        *[row[2] for row in rows],
-    ))  # fmt: skip
-
-
-def unpack_log(data: bytes) -> tuple[list[str], list[Row]]:
-    """The batch of `pack_log`. CorruptError if it is not one."""
-    kind, count, length = _HEAD.unpack_from(data)
-    if kind != _LOG:
-        raise CorruptError(f"a log entry of kind {kind}")
-    body = memoryview(data)[_HEAD.size :]
-    devices, names = json.loads(bytes(body[:length]))
-    shapes = [tuple(shape) for shape in names]
-    times, shape_of, device_of, values = _cut(body[length:], (8 * count, 4 * count, 4 * count))
-    rows = _rows(times.cast("q").tolist(), shape_of.cast("I").tolist(), shapes, bytes(values))
-    return [devices[index] for index in device_of.cast("I").tolist()], rows
 
 
 def pack_loose(rows: Sequence[Row]) -> bytes:

@@ -1,33 +1,31 @@
-"""The embedded history's writes, synchronous, on its one thread: log, loose rows, blocks.
+"""The embedded history's writes, synchronous, on its one thread: tail, loose rows, blocks.
 
-    append:  rows -> log (one commit) and tail in memory
-    flush:   tail -> loose rows by device, newest values; the log is emptied (one commit)
+    append:  rows -> tail in memory; the ledger's journal still has them
+    flush:   tail -> loose rows by device, newest values (one durable commit); now the journal may forget them
     compact: a device's loose rows -> column blocks and rollups (one commit)
 
-Each step moves rows from one table to the next in one transaction, so after a crash every row is in exactly one of
-them. A row that comes twice is dropped where rows of one time meet: in `tabulate` and in the queries.
+Flush and compact move rows in one transaction each, so after a crash every row is in one table, or comes again from the
+journal. A row that comes twice is dropped where rows of one time meet: in `tabulate` and in the queries.
 """
 
 from collections.abc import Sequence
 from enum import Enum
-from struct import Struct
 
 from gateway.ports.history import ROLLUPS_MS, Sample
 from gateway.storage.history.block import Block
 from gateway.storage.history.file import RAW, HistoryFile
 from gateway.storage.history.merge import BLOCK_ROWS, bounded, merge, pieces, place
-from gateway.storage.history.rows import Row, newest_by_shape, pack_log, pack_loose, unpack_log, unpack_loose
+from gateway.storage.history.rows import Row, newest_by_shape, pack_loose, unpack_loose
 from gateway.storage.history.tail import Tail
 
 FLUSH_ROWS = 32_768
-"""The tail's size at which it is emptied: about 11 MB of memory and 6 MB of log."""
+"""The tail's size at which it is emptied: about 11 MB of memory."""
 STEP_ROWS = 2 * BLOCK_ROWS
 """How many of a device's rows are put into blocks in one step."""
 BEHIND_ROWS = 500_000
 """How many rows (about 25 MB) may wait for their blocks before the upkeep takes all the time it needs."""
 SHAPES_A_DEVICE = 64
 """How many different sets of metrics count for a device's newest values; the oldest are forgotten."""
-_DOUBLE = Struct("=d")
 _UPSERT_LATEST = (
     "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT (device, shape) DO UPDATE"
     " SET at_ms = excluded.at_ms, written = excluded.written, data = excluded.data WHERE excluded.at_ms >= at_ms"
@@ -43,8 +41,8 @@ class Progress(Enum):
 
 
 class Store:
-    """One history file and its tail. Invariants: tail = log; blocks of a device and tier are disjoint in time;
-    `pending` counts the loose rows of each device; nothing at or before `floor_ms` is taken any more.
+    """One history file and its tail. Invariants: blocks of a device and tier are disjoint in time; `pending` counts the
+    loose rows of each device; nothing at or before `floor_ms` is taken any more; the first `kept` appends are on disk.
     """
 
     def __init__(self, file: HistoryFile) -> None:
@@ -52,35 +50,32 @@ class Store:
         self.tail = Tail()
         self.floor_ms = file.meta("floor_ms")
         self.too_old = 0
-        for (data,) in file.rows("SELECT data FROM log ORDER BY id"):
-            self.tail.add(*unpack_log(data))
+        self.taken = 0
+        self.kept = 0
         counts = file.rows("SELECT device, sum(rows) FROM loose GROUP BY device")
         self.pending: dict[str, int] = dict(counts)
         self._due = dict.fromkeys(device for device, rows in counts if rows >= BLOCK_ROWS)
         self._written = file.meta("written")
         self.position = file.meta("position")
 
-    def append(self, position: int, samples: Sequence[Sample]) -> None:
-        """Keep samples durably."""
-        devices, rows = self.tail.prepare(samples, self.floor_ms)
-        with self.file.transaction():
-            if rows:
-                self.file.run("INSERT INTO log (data) VALUES (?)", pack_log(devices, rows))
-            self.file.set_meta("position", max(position, self.position))
-        self.position = max(position, self.position)
-        self.tail.add(devices, rows)
-        self.too_old += len(samples) - len(rows)
+    def append(self, position: int, samples: Sequence[Sample]) -> int:
+        """Take samples; they are on disk when `kept` reaches the number returned here."""
         if self.tail.rows >= 4 * FLUSH_ROWS:
-            self.flush()
+            self.flush()  # the upkeep could not: no more is taken than memory is meant for
+        self.too_old += len(samples) - self.tail.add(samples, self.floor_ms)
+        self.position = max(position, self.position)
+        self.taken += 1
+        return self.taken
 
     def flush(self) -> None:
-        """Empty the tail and the log into the loose table."""
+        """Move the tail into the loose table, for good."""
         if not self.tail.rows:
+            self.kept = self.taken
             return
         written = self._written
         shapes: dict[tuple[str, ...], int] = {}
         loose, newest = [], []
-        with self.file.transaction(durable=False):
+        with self.file.transaction():
             for device, rows in self.tail.devices.items():
                 for start in range(0, len(rows), BLOCK_ROWS):
                     part = rows[start : start + BLOCK_ROWS]
@@ -92,9 +87,9 @@ class Store:
                     newest.append((device, shapes[names], at_ms, written, values))
             self.file.run_many("INSERT INTO loose (device, first_ms, rows, data) VALUES (?, ?, ?, ?)", loose)
             self.file.run_many(_UPSERT_LATEST, newest)
-            self.file.run("DELETE FROM log")
             self.file.set_meta("written", written)
-        self._written = written
+            self.file.set_meta("position", self.position)
+        self._written, self.kept = written, self.taken
         for device, rows in self.tail.devices.items():
             count = self.pending[device] = self.pending.get(device, 0) + len(rows)
             if count >= BLOCK_ROWS:

@@ -1,4 +1,4 @@
-"""The newest rows, in memory as well as in the log: what came since the log was last emptied into the loose table."""
+"""The newest rows, in memory: what came since they were last moved into the loose table. The journal has them too."""
 
 from collections.abc import Iterable, Sequence
 from struct import Struct
@@ -10,18 +10,18 @@ _DOUBLE = Struct("=d")
 
 
 class Tail:
-    """Rows by device, in the order they were written. Invariant: exactly the rows of the log table."""
+    """Rows by device, in the order they were written."""
 
     def __init__(self) -> None:
         self.devices: dict[str, list[Row]] = {}
         self.rows = 0
         self._shapes: dict[tuple[str, ...], tuple[tuple[str, ...], Struct]] = {}
 
-    def prepare(self, samples: Sequence[Sample], floor_ms: int) -> tuple[list[str], list[Row]]:
-        """Samples later than `floor_ms` as rows, and whose each is. Nothing is added yet."""
-        devices, rows, shapes = [], [], self._shapes
+    def add(self, samples: Sequence[Sample], floor_ms: int) -> int:
+        """Take the samples that are later than `floor_ms`; how many that were."""
+        known, shapes, count = self.devices, self._shapes, 0
         for sample in samples:
-            metrics = sample.metrics
+            device_id, metrics = sample.device_id, sample.metrics
             names = tuple(metrics)
             at_ms = to_ms(sample.at)
             if at_ms <= floor_ms or not names:
@@ -29,23 +29,18 @@ class Tail:
             shape = shapes.get(names)
             if shape is None:
                 shape = shapes[names] = (names, Struct(f"={len(names)}d"))
-            devices.append(sample.device_id)
-            rows.append((at_ms, shape[0], shape[1].pack(*metrics.values())))
-        return devices, rows
-
-    def add(self, devices: Iterable[str], rows: Sequence[Row]) -> None:
-        """Rows that are in the log now."""
-        known = self.devices
-        for device, row in zip(devices, rows, strict=True):
-            own = known.get(device)
+            row = (at_ms, shape[0], shape[1].pack(*metrics.values()))
+            own = known.get(device_id)
             if own is None:
-                known[device] = [row]
+                known[device_id] = [row]
             else:
                 own.append(row)
-        self.rows += len(rows)
+            count += 1
+        self.rows += count
+        return count
 
     def clear(self) -> None:
-        """The log is empty."""
+        """They are on disk."""
         self.devices = {}
         self.rows = 0
         self._shapes = {}

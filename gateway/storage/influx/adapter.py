@@ -38,15 +38,17 @@ class InfluxHistory:
         self._raw_ms = int(raw_days * _DAY_MS)
         self._writer = Writer(connection, clock)
         self._fields: tuple[float, Sequence[str]] = (0.0, ())
+        self.kept = 0
 
     @property
     def refused(self) -> int:
         """Values that the server would not take (another type, impossible name, past its retention), since start."""
         return self._writer.refused
 
-    async def append(self, position: int, samples: Sequence[Sample]) -> None:  # noqa: ARG002 - the key makes it idempotent
+    async def append(self, position: int, samples: Sequence[Sample]) -> int:  # noqa: ARG002 - the key makes it idempotent
         """Keep these samples; HistoryAway (with the server's own Retry-After) if it cannot take them now."""
         await self._run(self._writing, lambda: self._writer.write(samples))
+        return 0
 
     async def series(self, device_id: str, metric: str, start: float, end: float, columns: int) -> Sequence[Column]:
         """The metric in columns: samples as far as they are kept, downsampled data before that."""

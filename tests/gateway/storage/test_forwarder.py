@@ -34,13 +34,19 @@ class FailingHistory(MemoryHistory):
         super().__init__()
         self.away = False
         self.retry_after = 0.0
+        self.lazy = False  # as an embedded history: kept later than taken
+        self.taken = 0
         self.written: list[tuple[int, int]] = []
 
-    async def append(self, position: int, samples: Sequence[Sample]) -> None:
+    async def append(self, position: int, samples: Sequence[Sample]) -> int:
         if self.away:
             raise HistoryAway("store is away", self.retry_after)
         await super().append(position, samples)
         self.written.append((position, len(samples)))
+        if not self.lazy:
+            return 0
+        self.taken += 1
+        return self.taken
 
 
 class Bench:
@@ -131,6 +137,40 @@ async def test_what_was_committed_while_the_gateway_was_down_comes_from_the_jour
 
         assert await b.stored() == 7
         assert await b.ledger.cursor("history") == 7
+
+
+async def test_the_journal_keeps_what_the_history_has_only_in_memory() -> None:
+    async with bench() as b:
+        b.history.lazy = True
+        for _ in range(3):
+            await b.commit(5)
+            await b.turn()
+        assert await b.stored() == 15
+        assert await b.ledger.cursor("history") == 0
+
+        b.history.kept = 2
+        await b.commit(kind=JournalKind.TICK)
+        await b.turn()
+        assert await b.ledger.cursor("history") == 2
+
+        b.history.kept = b.history.taken
+        await b.turn(PACE.poll_seconds)
+        assert await b.ledger.cursor("history") == 4
+        assert b.forwarder.state.caught_up
+
+
+async def test_a_cursor_never_passes_live_batches_that_overtook_it_and_are_not_kept_yet() -> None:
+    async with bench(Pace(linger_seconds=0, catch_up_per_second=1, journal_bytes=1), missed=3) as b:
+        b.history.lazy = True
+        await b.commit(2)
+        for _ in range(20):
+            await b.turn(2)
+            assert await b.ledger.cursor("history") <= 1  # the first was kept at once
+        assert await b.stored() == 5
+
+        b.history.kept = b.history.taken
+        await b.turn(30)
+        assert await b.ledger.cursor("history") == 4
 
 
 async def test_ticks_are_passed_over() -> None:

@@ -16,7 +16,7 @@ from gateway.storage.history.block import Block, Column, Table, encode_block, ro
 from gateway.storage.history.columns import CorruptError
 from gateway.storage.history.merge import BLOCK_ROWS, MAX_METRICS, Span, bounded, merge, pieces, place
 from gateway.storage.history.rollup import decode_rollup, encode_rollups
-from gateway.storage.history.rows import Row, newest_by_shape, pack_log, pack_loose, unpack_log, unpack_loose
+from gateway.storage.history.rows import Row, newest_by_shape, pack_loose, unpack_loose
 
 decimals = st.builds(lambda n, p: n / 10**p, st.integers(-(2**33), 2**33), st.integers(0, 7))
 odd = st.sampled_from([0.0, -0.0, 1e300, 5e-324, math.inf, -math.inf, math.nan, 2.0**51, 2.0**52 + 1, 1 / 3, -1e15])
@@ -78,12 +78,8 @@ def test_blocks_and_packs_of_another_kind_are_refused() -> None:
         Block(b"\x09" + bytes(40))
     with pytest.raises(CorruptError, match="version 9"):
         decode_rollup(b"\x09" + bytes(40), "t")
-    with pytest.raises(CorruptError, match="kind 2"):
-        unpack_log(pack_loose([(1, ("t",), pack("d", 1.0))]))
     with pytest.raises(CorruptError, match="kind 1"):
-        unpack_loose(pack_log(["d"], [(1, ("t",), pack("d", 1.0))]))
-    with pytest.raises(CorruptError, match="expected"):
-        unpack_log(pack_log(["d"], [(1, ("t",), pack("d", 1.0))]) + b"12345678")
+        unpack_loose(b"\x01" + pack_loose([(1, ("t",), pack("d", 1.0))])[1:])
     with pytest.raises(CorruptError, match="width 3"):
         columns.unpack_integers(3, b"abc")
 
@@ -112,8 +108,6 @@ def cells_of(table: Table) -> dict[int, dict[str, float]]:
 def test_packs_of_rows_come_back_in_their_order(found: list[tuple[int, dict[str, float]]]) -> None:
     packed = rows(found)
     assert unpack_loose(pack_loose(packed)) == packed
-    devices = [f"cam-{at % 3}" for at, _, _ in packed]
-    assert unpack_log(pack_log(devices, packed)) == (devices, packed)
 
 
 @given(reports, st.integers(0, 40))
