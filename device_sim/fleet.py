@@ -2,10 +2,11 @@
 
 Devices of every model at sites in six climates. Each site has healthy and faulty devices side by side, as in life.
 Every fault class gets `per_class` episodes, spread over those devices of the faulty half that can have it (a second one
-on the same device only when all have had theirs, and never within ten days: a fault that comes back at once is the same
-fault), one after another with days of rest between, after a time without faults in which baselines can be learned.
-Faults of sites and switches strike only half of the sites. Developments that take months in the field are run in weeks
-(see `lead_d` of each class), since 90 days must hold them.
+on the same device only when all have had theirs, and hardly within ten days: a fault that comes back at once is the
+same fault), one after another with days of rest between, after a time without faults in which baselines can be learned.
+Faults of sites and switches strike only every fifth site, since they touch all that hangs on it: so half of the devices
+are never touched by any fault. Developments that take months in the field are run in weeks (see `lead_d` of each
+class), since 90 days must hold them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 WARM_UP_D: Final = 10.0
 _REST_D: Final = 2.5
 _AGAIN_D: Final = 10.0
+_EXPOSED: Final = 5
+_WEEKS_D: Final = 25.0
 _HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
 _CAMERAS: Final = (
     ("Lensa B4", "Lensa B4", "Lensa D2", "Lensa W1", "Lensa W1", "Lensa P5", "Lensa S3"),
@@ -35,7 +38,7 @@ _CAMERAS: Final = (
 
 
 def score_fleet(
-    seed: int, start: float, *, days: float = 90.0, devices: int = 400, per_class: int = 20, faulty_share: float = 0.5
+    seed: int, start: float, *, days: float = 90.0, devices: int = 400, per_class: int = 20, faulty_share: float = 0.375
 ) -> Scenario:
     """`devices` devices (10 a site) for `days` days from `start`; ValueError if the episodes cannot fit."""
     count = max(2, round(devices / 10))
@@ -67,11 +70,11 @@ class _Plan:
     def __init__(self, scenario: Scenario, random: Random, start: float, days: float, share: float) -> None:
         self._scenario, self._random = scenario, random
         self._first, self._last = start + WARM_UP_D * DAY_S, start + days * DAY_S
-        faulty = [spec for spec in scenario.devices if random.random() < share]
+        exposed = {site.id for number, site in enumerate(scenario.sites) if number % _EXPOSED == 1}
+        faulty = [spec for spec in scenario.devices if random.random() < share * (1 + (spec.site_id in exposed))]
         self._free = {spec.id: self._first + random.uniform(0, 2) * DAY_S for spec in faulty}
         self._faulty = faulty
         self._had: dict[tuple[str, str], list[float]] = {}  # device, fault -> ends of its episodes
-        exposed = {site.id for number, site in enumerate(scenario.sites) if number % 2}
         self._gates = [
             spec for spec in scenario.devices if spec.site_id in exposed and spec.kind in {Kind.ROUTER, Kind.SWITCH}
         ]
@@ -79,11 +82,13 @@ class _Plan:
             self._free.setdefault(spec.id, self._first)
 
     def fill(self, per_class: int) -> None:
-        """Place every class, the hardest to place first."""
+        """Place every class, those that take weeks first, then the hardest to place first."""
         classes = sorted(FAULTS.values(), key=self._hardness, reverse=True)
-        for turn in range(per_class):
-            for fault in classes:
-                self._place(fault, turn)
+        for weeks in (True, False):
+            for turn in range(per_class):
+                for fault in classes:
+                    if (fault.lead_d[1] > _WEEKS_D) is weeks:
+                        self._place(fault, turn)
 
     def _hosts(self, fault: FaultClass) -> list[DeviceSpec]:
         pool = self._faulty if fault.scope is Scope.DEVICE else self._gates
@@ -100,10 +105,10 @@ class _Plan:
         hosts.sort(key=lambda spec: (len(had[spec.id]), self._free[spec.id] // (4 * DAY_S)))
         lead_s = random.uniform(*fault.lead_d) * DAY_S
         repair_s = random.uniform(*fault.repair_d) * DAY_S
-        for shrink in (1.0, 0.6, 0.0):
+        for shrink, apart_d in ((1.0, _AGAIN_D), (0.6, _AGAIN_D), (0.0, _AGAIN_D), (0.0, 0.0)):
             shortened = fault.lead_d[0] * DAY_S + (lead_s - fault.lead_d[0] * DAY_S) * shrink
             for spec in hosts:
-                rested = max([self._free[spec.id], *(end + _AGAIN_D * DAY_S for end in had[spec.id])])
+                rested = max([self._free[spec.id], *(end + apart_d * DAY_S for end in had[spec.id])])
                 onset = rested + random.uniform(0, 1) * DAY_S
                 lead = self._to_moment(fault, spec, onset, shortened)
                 if onset + lead + repair_s < self._last:
