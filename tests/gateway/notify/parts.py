@@ -16,8 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from gateway.clock import ManualClock
 from gateway.notify.mail import MailServer, Security
-from gateway.ports.notifications import Letter, Line
-from gateway.ports.registry import Customer
+from gateway.ports.notifications import Line
 
 
 class QuickClock(ManualClock):
@@ -87,9 +86,11 @@ class Receiver:
     url: str = ""
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[web.Response] = field(default_factory=list)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
         self.seen.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
+        self.came.set()
         return self.answers.pop(0) if self.answers else web.Response(text="thanks")
 
     def bodies(self) -> list[Any]:
@@ -110,14 +111,6 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield found
     finally:
         await runner.cleanup()
-
-
-class PlainWriter:
-    """Letters of event names."""
-
-    async def write(self, customer: Customer, lines: Any, now: float) -> Letter:
-        said = ", ".join(line.type for line in lines)
-        return Letter(said, f"{customer.name}: {said}", f"<p>{said}</p>", "https://siaga.example/mail/x?sig=1", "t")
 
 
 def line(type_: str, at: float, ticket: str = "t1", severity: str = "warning", event: str = "", **facts: Any) -> Line:
