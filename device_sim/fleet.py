@@ -118,7 +118,19 @@ class _Plan:
                     had[spec.id].append(onset + lead + repair_s)
                     self._free[spec.id] = onset + lead + repair_s + _REST_D * DAY_S
                     return
-        raise ValueError(f"no room for episode {turn + 1} of {fault.id}: more devices or days, or fewer episodes")
+        if not self._recruit(fault):
+            raise ValueError(f"no room for episode {turn + 1} of {fault.id}: more devices or days, or fewer episodes")
+        self._place(fault, turn)
+
+    def _recruit(self, fault: FaultClass) -> bool:
+        """Chance made too few devices of a kind ill: one more of those that can have the fault."""
+        others = [spec for spec in self._scenario.devices if fault.suits(spec) and spec.id not in self._free]
+        if not others or fault.scope is not Scope.DEVICE:
+            return False
+        recruit = self._random.choice(others)
+        self._faulty.append(recruit)
+        self._free[recruit.id] = self._first
+        return True
 
     def _to_moment(self, fault: FaultClass, spec: DeviceSpec, onset: float, lead: float) -> float:
         """Stretch the lead so that the customer notices at the hour at which the effect shows."""
