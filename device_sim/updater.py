@@ -31,7 +31,9 @@ __all__ = ["Action", "Fetch", "Publish", "Reboot", "Updater"]
 
 SELF_TEST_S: Final = 20.0
 INSTALL_S: Final = 15.0
+REPORT_EVERY_S: Final = 20 * 3600.0
 _AFTER_REFUSAL_S: Final = 60.0
+_AFTER_REPORT_S: Final = 5.0
 
 
 class Updater(Acquisition):
@@ -57,6 +59,7 @@ class Updater(Acquisition):
         self._test_ends: float | None = None
         self._give_up_at: float | None = None
         self._online = False
+        self._reported_at = 0.0
         self.mute = False
         self._wake()
 
@@ -122,6 +125,8 @@ class Updater(Acquisition):
     def tick(self, now: float) -> None:
         """Time passes: write, test, give up, ask."""
         offer = self._flash.record.offer
+        if self._online and not self.mute and now >= self._reported_at + REPORT_EVERY_S:
+            self._say_reported(now)
         if self._install_ends is not None:
             if now >= self._install_ends:
                 self._install_ends = None
@@ -204,6 +209,14 @@ class Updater(Acquisition):
         self._claim(offer["attempt"], "not_started", grant_id=grant_id, code=code)
         self._flash.write(Step.DROPPED)
 
+    def _answered(self, body: dict[str, Any], now: float) -> None:
+        """An answer; one that finds the inventory too old gets a fresh one, and is asked again soon."""
+        awaited = self._nonce is not None and body["nonce"] == self._nonce
+        super()._answered(body, now)
+        if awaited and "inventory_stale" in str(body.get("reason")):
+            self._say_reported()
+            self._ask_again_at = now + _AFTER_REPORT_S
+
     def _cancelled(self, body: dict[str, Any]) -> None:
         record, attempt = self._flash.record, str(body["attempt"])
         if body["order"] == "revert":
@@ -259,7 +272,9 @@ class Updater(Acquisition):
         self._flash.write(Step.REVERTING)
         self._actions.append(Reboot("update"))
 
-    def _say_reported(self) -> None:
+    def _say_reported(self, now: float = 0.0) -> None:
+        """The inventory: at each connection and change, and once a day (`now`) from then on."""
+        self._reported_at = max(now, self._reported_at)
         record, image = self._flash.record, self._flash.running
         body: dict[str, Any] = {
             "v": 1,

@@ -393,3 +393,24 @@ def test_any_series_of_power_cuts_leaves_a_device_that_runs_and_a_counter_that_n
     bench.run(400)
     assert bench.flash.running.confirmed
     assert bench.flash.running.release_counter >= bench.flash.record.floor
+
+
+def test_an_inventory_that_is_too_old_is_sent_again_and_a_fresh_one_comes_every_day() -> None:
+    bench = Bench()
+    bench.answer = lambda request: bench.updater.receive(  # type: ignore[method-assign]
+        "update/response",
+        json.dumps(
+            {"v": 1, "nonce": request["nonce"], "verdict": "wait", "reason": "inventory_stale", "retry_after_s": 300}
+        ).encode(),
+        bench.now,
+    )
+    bench.run(12)
+    assert len(bench.say("update/reported")) >= 2
+    assert len(bench.say("update/request")) >= 2, "it asks again at once, not after the 300 s of anybody else"
+    bench = Bench()
+    bench.offer = b""
+    bench.power_on()
+    before = len(bench.say("update/reported"))
+    for _ in range(48):
+        bench.step(3600)
+    assert len(bench.say("update/reported")) - before in (2, 3)

@@ -31,7 +31,7 @@ MODEL = MODELS["Lensa B4"]
 REBOOT_S = 60.0
 TELEMETRY_S = 300.0
 SHORT_S, LONG_S = 30.0, 600.0
-AFTER_S = 2 * 3600.0
+AFTER_S = 2400.0
 LOST_S = 5.0  # real: what is not answered by then is asked again
 
 

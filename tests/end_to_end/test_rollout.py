@@ -50,8 +50,12 @@ HOURS = {  # local hours of Sundays: written here a second time, for the oracle
     "Europe/Berlin": ("01:30", "03:30"),
     "America/New_York": ("01:00", "02:30"),
 }
-PLACES = [Place(zone, f"Sun {since}-{until}") for zone, (since, until) in HOURS.items()]
 BERLINS_NIGHT, NEW_YORKS_NIGHT = date(2026, 10, 25), date(2026, 11, 1)  # at 03:00 and at 02:00 the clock goes back
+NOT_ON = {"America/New_York": BERLINS_NIGHT}
+PLACES = [
+    Place(zone, f"Sun {since}-{until}" + (f" except {NOT_ON[zone]}" if zone in NOT_ON else ""))
+    for zone, (since, until) in HOURS.items()
+]
 START = datetime(2026, 10, 24, 12, 0, tzinfo=UTC).timestamp()
 BETWEEN = datetime(2026, 10, 25, 9, 0, tzinfo=UTC).timestamp()
 NEXT = datetime(2026, 10, 31, 17, 30, tzinfo=UTC).timestamp()
@@ -59,7 +63,7 @@ END = datetime(2026, 11, 1, 12, 0, tzinfo=UTC).timestamp()
 INSTALL_S, REBOOT_S = 60, 60
 IMAGE = bytes(range(251)) * 16
 POLICY = Policy(
-    k0=10, fractions=(0.25,), control=0.05, canary_soak_s=1200.0, soak_s=1200.0, wave_soak_s=300.0,
+    k0=10, fractions=(0.25,), control=0.05, canary_soak_s=900.0, soak_s=900.0, wave_soak_s=300.0,
     wave_patience_s=2400.0, site_cap=2,
 )  # fmt: skip
 LOGIN = Login("dewi", "a long password", "fleet manager")
@@ -72,7 +76,8 @@ def minutes_inside(zone: str) -> set[int]:
     found = set()
     for minute in range(int(START) // 60, int(END) // 60):
         local = datetime.fromtimestamp(minute * 60, ZoneInfo(zone))
-        if local.isoweekday() == 7 and since <= local.strftime("%H:%M") < until:
+        chosen = local.isoweekday() == 7 and local.date() != NOT_ON.get(zone)
+        if chosen and since <= local.strftime("%H:%M") < until:
             found.add(minute)
     return found
 
