@@ -2,11 +2,11 @@
 
 Stored samples become reports again (one per device and time) and run through a fresh fleet under the old and under the
 new rules. Only device faults are compared: silence cannot be told from samples alone, since nothing says what was
-expected.
+expected. What else history does not tell stands in backtest_scope.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from diagnostics.catalogue import Catalogue
@@ -18,6 +18,9 @@ from diagnostics.telemetry import Report
 from diagnostics.topology import Device
 
 SAME_WITHIN_S = 7 * 86_400.0
+REOPEN_S = 72 * 3600.0
+"""A fault that comes back this soon reopens its ticket."""
+MONTH_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A ticket that a rule set opens, and closes (None: still open at the end)."""
+    """A ticket that a rule set opens, and closes (None: still open at the end). `episodes` joined it."""
 
     device_id: str
     fault_class: str
@@ -40,6 +43,7 @@ class Opened:
     severity: Severity
     opened_at: float
     recovered_at: float | None
+    episodes: int = 1
 
 
 class Verdict(Enum):
@@ -61,61 +65,118 @@ class Difference:
     after: Opened | None
     shift_s: float = 0.0
 
-
-def tickets(rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device], history: Iterable[Stored]) -> list[Opened]:
-    """The tickets that a rule set opens on history (in rising order of time)."""
-    fleet = Fleet(Engine(rules, catalogue), devices, 0.0)
-    running: dict[str, dict[str, Change]] = {}
-    first: dict[str, Change] = {}
-    found: list[Opened] = []
-    seq: dict[str, int] = {}
-    for stored in history:
-        seq[stored.device_id] = seq.get(stored.device_id, 0) + 1
-        report = Report(
-            stored.device_id, 1, seq[stored.device_id], None, stored.at, dict(stored.metrics), dict(stored.states)
-        )
-        for change in fleet.observe(report):
-            _note(change, running, first, found)
-    found += [_opened(change, None) for change in first.values()]
-    return sorted(found, key=lambda ticket: (ticket.opened_at, ticket.device_id, ticket.fault_class))
+    @property
+    def ticket(self) -> Opened:
+        """The ticket as the new rules have it, or else the old ones."""
+        found = self.after or self.before
+        assert found is not None
+        return found
 
 
-def _note(change: Change, running: dict[str, dict[str, Change]], first: dict[str, Change], found: list[Opened]) -> None:
-    open_rules = running.setdefault(change.key, {})
-    if change.kind is ChangeKind.OPENED:
-        first.setdefault(change.key, change)
-        open_rules[change.rule] = change
-    elif change.kind is ChangeKind.RECOVERED:
-        open_rules.pop(change.rule, None)
-        if not open_rules and (began := first.pop(change.key, None)) is not None:
-            found.append(_opened(began, change.received_at))
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What becomes of one rule's tickets. `before` and `after` are how many it opens under the old and new rules."""
+
+    rule: str
+    before: int
+    after: int
+    verdicts: Mapping[Verdict, int]
+
+
+class Replay:
+    """One rule set running over history, fed in rising order of time. Memory: a fleet's, and the tickets."""
+
+    def __init__(self, rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device]) -> None:
+        self._fleet = Fleet(Engine(rules, catalogue), devices, 0.0)
+        self._running: dict[str, set[str]] = {}
+        self._first: dict[str, Change] = {}
+        self._found: list[Opened] = []
+        self._seq: dict[str, int] = {}
+
+    def feed(self, history: Iterable[Stored]) -> int:
+        """Take some rows; how many."""
+        count = 0
+        for stored in history:
+            count += 1
+            seq = self._seq[stored.device_id] = self._seq.get(stored.device_id, 0) + 1
+            report = Report(stored.device_id, 1, seq, None, stored.at, dict(stored.metrics), dict(stored.states))
+            for change in self._fleet.observe(report):
+                self._note(change)
+        return count
+
+    def _note(self, change: Change) -> None:
+        open_rules = self._running.setdefault(change.key, set())
+        if change.kind is ChangeKind.OPENED:
+            self._first.setdefault(change.key, change)
+            open_rules.add(change.rule)
+        elif change.kind is ChangeKind.RECOVERED:
+            open_rules.discard(change.rule)
+            if not open_rules and (began := self._first.pop(change.key, None)) is not None:
+                self._found.append(_opened(began, change.received_at))
+
+    def tickets(self, since: float = 0.0) -> list[Opened]:
+        """Tickets opened since, oldest first; episodes within the reopen window are one ticket."""
+        every = [*self._found, *(_opened(change, None) for change in self._first.values())]
+        joined: dict[tuple[str, str], list[Opened]] = {}
+        for one in sorted(every, key=lambda it: (it.opened_at, it.device_id, it.fault_class)):
+            mine = joined.setdefault((one.device_id, one.fault_class), [])
+            last = mine[-1] if mine else None
+            if last is not None and one.opened_at - (last.recovered_at or one.opened_at) <= REOPEN_S:
+                mine[-1] = replace(last, recovered_at=one.recovered_at, episodes=last.episodes + 1)
+            else:
+                mine.append(one)
+        found = [one for mine in joined.values() for one in mine if one.opened_at >= since]
+        return sorted(found, key=lambda it: (it.opened_at, it.device_id, it.fault_class))
 
 
 def _opened(change: Change, recovered_at: float | None) -> Opened:
     return Opened(change.scope_id, change.fault_class, change.rule, change.severity, change.received_at, recovered_at)
 
 
+def tickets(rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device], history: Iterable[Stored]) -> list[Opened]:
+    """The tickets that a rule set opens on history (in rising order of time)."""
+    replay = Replay(rules, catalogue, devices)
+    replay.feed(history)
+    return replay.tickets()
+
+
 def compare(before: Sequence[Opened], after: Sequence[Opened]) -> list[Difference]:
     """Pair tickets of the same device and class that lie nearest, within a week; the rest is new or lost."""
-    left = list(after)
+    left: dict[tuple[str, str], list[Opened]] = {}
+    for new in after:
+        left.setdefault((new.device_id, new.fault_class), []).append(new)
     differences = []
     for old in before:
-        alike = [
-            new
-            for new in left
-            if (new.device_id, new.fault_class) == (old.device_id, old.fault_class)
-            and abs(new.opened_at - old.opened_at) <= SAME_WITHIN_S
-        ]
+        candidates = left.get((old.device_id, old.fault_class), [])
+        alike = [new for new in candidates if abs(new.opened_at - old.opened_at) <= SAME_WITHIN_S]
         if not alike:
             differences.append(Difference(Verdict.LOST, old, None))
             continue
         new = min(alike, key=lambda one: abs(one.opened_at - old.opened_at))
-        left.remove(new)
+        candidates.remove(new)
         shift = new.opened_at - old.opened_at
         verdict = Verdict.SAME if shift == 0 else Verdict.EARLIER if shift < 0 else Verdict.LATER
         differences.append(Difference(verdict, old, new, shift))
-    differences += [Difference(Verdict.NEW, None, new) for new in left]
+    rest = sorted((new for news in left.values() for new in news), key=lambda it: (it.opened_at, it.device_id))
+    differences += [Difference(Verdict.NEW, None, new) for new in rest]
     return differences
+
+
+def tally(differences: Iterable[Difference]) -> list[Tally]:
+    """Counts by rule (of the ticket as the new rules have it, or else the old ones), in the order of their names."""
+    rules: dict[str, dict[Verdict, int]] = {}
+    for one in differences:
+        verdicts = rules.setdefault(one.ticket.rule.partition("@")[0], {})
+        verdicts[one.verdict] = verdicts.get(one.verdict, 0) + 1
+    return [
+        Tally(
+            name,
+            sum(count for verdict, count in verdicts.items() if verdict is not Verdict.NEW),
+            sum(count for verdict, count in verdicts.items() if verdict is not Verdict.LOST),
+            verdicts,
+        )
+        for name, verdicts in sorted(rules.items())
+    ]
 
 
 def backtest(

@@ -3,14 +3,14 @@
 Errors must be mended before the rules may be used; warnings are for their author to judge.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from diagnostics.catalogue import Catalogue, Metric
 from diagnostics.faults import Faults
 from diagnostics.rule_file import RuleSet
-from diagnostics.rule_parts import Guard
+from diagnostics.rule_parts import Guard, severity_of
 from diagnostics.rules import Count, Forecast, Level, Peer, Rule, Signature, StateIs
 
 MOST = 0.5
@@ -33,6 +33,62 @@ def lint(rules: RuleSet, catalogue: Catalogue, faults: Faults) -> list[Problem]:
     found = [problem for rule in rules.rules for problem in _alone(rule, catalogue, faults)]
     found += [problem for one, other in combinations(rules.rules, 2) for problem in _together(one, other)]
     return sorted(found, key=lambda problem: not problem.error)
+
+
+FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A device as it is now: the newest value of each metric, and its states."""
+
+    kind: str
+    model: str
+    metrics: Mapping[str, float]
+    states: Mapping[str, str]
+
+
+def firing_now(rule: Rule, fleet: Iterable[Sighting]) -> tuple[int, int]:
+    """How many devices the rule would hold for ill by their newest values alone, of how many that it judges.
+
+    Only for rules that one report decides (levels of plain values, states, dates); (0, 0) for the others.
+    """
+    ill = judged = 0
+    for device in fleet:
+        if rule.applies_to.covers(device.kind, device.model) and all(
+            guard.holds(device.metrics, device.states) for guard in rule.when
+        ):
+            verdict = _bad(rule, device)
+            judged += verdict is not None
+            ill += bool(verdict)
+    return ill, judged
+
+
+def _bad(rule: Rule, device: Sighting) -> bool | None:
+    if isinstance(rule, StateIs) and not rule.differs_from:
+        word = device.states.get(rule.state)
+        return None if word is None else word in rule.one_of if rule.one_of else word not in rule.none_of
+    plain = isinstance(rule, Level) and rule.of == "value" and not rule.relative and not rule.per
+    if (isinstance(rule, Level) and plain) or (isinstance(rule, Forecast) and rule.exact):
+        value = device.metrics.get(rule.metric)
+        return None if value is None else severity_of(value, rule.steps, rule.direction, None) is not None
+    return None
+
+
+def lint_now(rules: Sequence[Rule], fleet: Sequence[Sighting]) -> list[Problem]:
+    """Rules that would fire on most of the fleet as it is: refused, or a warning where the fleet is small."""
+    found = []
+    for rule in rules:
+        ill, judged = firing_now(rule, fleet)
+        if not rule.watch and ill > MOST * judged:
+            found.append(
+                Problem(
+                    rule.name,
+                    f"would fire on most of the fleet now: {ill} of {judged} devices: move the limit or add a guard",
+                    error=judged >= FEW,
+                )
+            )
+    return found
 
 
 def _alone(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[Problem]:

@@ -14,9 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from diagnostics.catalogue import load_catalogue
-from diagnostics.engine import Engine
 from diagnostics.faults import load_faults
-from diagnostics.fleet import Fleet
 from firmware_updates.inbox import Director
 from firmware_updates.service import UpdateService
 from gateway import metrics
@@ -41,6 +39,7 @@ from gateway.live import FleetMemory, LivePages, follow_registry, load_registry,
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
+from gateway.rules.part import RulePart, open_rules
 from gateway.serving import flowing, listening, metrics_page, starting_page
 from gateway.settings import Settings
 from gateway.storage.accounts import SqlAccounts
@@ -53,6 +52,7 @@ from gateway.storage.history import Retention, open_history
 from gateway.storage.influx import open_influx
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
+from gateway.storage.rule_book import SqlRuleBook
 from gateway.storage.tickets import SqlTickets
 from gateway.storage.update_desk import SqlUpdates
 from gateway.telling import open_telling, telling_metrics
@@ -87,6 +87,7 @@ class Gateway:
     endpoint: Endpoint | None
     broker: BrokerClient | None
     exposition: CollectorRegistry
+    rules: RulePart
     replayed: int
 
 
@@ -95,7 +96,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """Run a whole gateway until the block ends. Raises ValueError for settings, rules or a schema that cannot work."""
     clock = clock or SystemClock()
     catalogue, faults = load_catalogue(), load_faults()
-    rules = load_rules(settings, catalogue)
+    load_rules(settings, catalogue)  # what is wrong with the files is told before anything is opened
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         database = await _database(stack, settings, clock)
@@ -114,10 +115,12 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         updates = SqlUpdates(database, service, time_to_act, clock)
         ledger = SqlLedger(database, time_to_act, updates.handle)
 
-        memory = FleetMemory(Fleet(Engine(rules, catalogue), (), clock.now()))
+        rules = await open_rules(SqlRuleBook(database), settings, catalogue, faults, clock)
+        memory = rules.memory
         revision = await load_registry(memory, registry)
-        digest = Digest(memory.fleet, memory.registered)
-        position, replayed = await recover(ledger, memory.fleet, digest)
+        digest = Digest(memory.fleet, memory.registered, memory.adopt)
+        await rules.recall(ledger)
+        position, replayed = await recover(ledger, memory, digest)
         log.info("recovered", devices=len(memory.registered), position=position, replayed=replayed)
 
         history = await _history(stack, settings, clock)
@@ -146,6 +149,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         pipeline = Pipeline(
             digest, ledger, memory, forwarder, clock, position=position, limits=limits, committed=committed
         )
+        rules.follow(pipeline, history, registry, clock)
         ways: list[Downlink] = []
         publisher, update_publisher = Publisher(downlink, ways, clock), Publisher(updates, ways, clock)
 
@@ -182,6 +186,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             (publisher.run(), "downlink"),
             (update_publisher.run(), "offers"),
             (part.run(), "updates"),
+            (rules.run(), "rules"),
             (notifier.run(), "notifications"),
             (keep_house(tickets, accounts, clock), "housekeeping"),
         ):
@@ -247,6 +252,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             endpoint,
             broker,
             exposition,
+            rules,
             replayed,
         )
         log.info("stopping: draining")

@@ -2,6 +2,7 @@
 
 import secrets
 import ssl
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from gateway.ingest.adapters import load_adapter
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate
 from gateway.ingest.mqtt_client import BrokerAddress
+from gateway.rules.book import SHIPPED, Base, base_of
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.web.parts import WebSettings
 
@@ -18,12 +20,23 @@ def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
     """The shipped rules, or those of the files that the settings name. ValueError in one line."""
     if not settings.rules:
         return load_default_rules(catalogue)
+    return parse_rules(_rule_texts(settings), str(settings.rules[0]), catalogue)
+
+
+def rule_base(settings: Settings) -> Base:
+    """The same rules as their authors wrote them. ValueError in one line."""
+    if not settings.rules:
+        return base_of((files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), SHIPPED)
+    return base_of(_rule_texts(settings), ", ".join(str(path) for path in settings.rules))
+
+
+def _rule_texts(settings: Settings) -> str:
     texts = []
     for path in settings.rules:
         if not path.is_file():
             raise ValueError(f"{path}: no such rule file")
         texts.append(path.read_text())
-    return parse_rules("\n".join(texts), str(settings.rules[0]), catalogue)
+    return "\n".join(texts)
 
 
 def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from diagnostics.changes import Change
+from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.topology import Device
 from gateway.clock import Clock
@@ -32,11 +34,25 @@ def known_device(device: RegisteredDevice) -> Device:
 
 
 class FleetMemory:
-    """The part of the fleet that the pipeline checkpoints, and the set of devices it listens to."""
+    """The part of the fleet that the pipeline checkpoints, and the set of devices it listens to.
 
-    def __init__(self, fleet: Fleet) -> None:
+    `edition` is the edition of the rules that the fleet judges by (0: those it was made with). A checkpoint says it,
+    so that memory is taken back under the very rules that made it.
+    """
+
+    def __init__(self, fleet: Fleet, engine_of: Callable[[int], Engine] | None = None) -> None:
         self.fleet = fleet
         self.registered: set[str] = set()
+        self.edition = 0
+        self._engine_of = engine_of
+
+    def adopt(self, number: int, now: float) -> Sequence[Change]:
+        """Judge by the rules of an edition. ValueError if nobody knows it."""
+        if self._engine_of is None:
+            raise ValueError(f"rules of edition {number}: this gateway has no rule book")
+        changes = self.fleet.adopt(self._engine_of(number), now)
+        self.edition = number
+        return changes
 
     def put(self, device: RegisteredDevice) -> None:
         """A device was registered, changed or retired."""
@@ -58,7 +74,29 @@ class FleetMemory:
 
     def save_shared(self) -> bytes:
         """See `pipeline.Memory`."""
-        return self.fleet.save_shared()
+        return sealed(self.edition, self.fleet.save_shared())
+
+    def restore(self, device_id: str, memory: bytes) -> None:
+        """See `recovery.Restorable`."""
+        self.fleet.restore(device_id, memory)
+
+    def restore_shared(self, memory: bytes) -> None:
+        """See `recovery.Restorable`. Takes over the rules of the checkpoint first."""
+        number, shared = unsealed(memory)
+        if number:
+            self.adopt(number, 0.0)
+        self.fleet.restore_shared(shared)
+
+
+def sealed(edition: int, shared: bytes) -> bytes:
+    """What belongs to no single device, with the edition of the rules in front (0: as before there were editions)."""
+    return b"R%d\n%s" % (edition, shared) if edition else shared
+
+
+def unsealed(memory: bytes) -> tuple[int, bytes]:
+    """The edition and the rest of what `sealed` gave."""
+    head, _, shared = memory.partition(b"\n")
+    return (int(head[1:]), shared) if head[:1] == b"R" else (0, memory)
 
 
 class LivePages:

@@ -193,6 +193,16 @@ class Firmware(_Section):
     security_after_support: bool = False
 
 
+class Noise(_Section):
+    """The noise budget: a rule of whose judged tickets (`judged` at least, of the last `days`) surely more than this
+    `share` were false opens no more of them until a manager restores it.
+    """
+
+    share: float = Field(default=0.2, gt=0, le=1)
+    judged: int = Field(default=8, ge=1)
+    days: float = Field(default=90, gt=0, le=3650)
+
+
 class Log(_Section):
     """`json` for machines, `text` for people."""
 
@@ -225,6 +235,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     webhook: tuple[Webhook, ...] = ()
     firmware: Firmware = Firmware()
+    noise: Noise = Noise()
     log: Log = Log()
 
     @classmethod

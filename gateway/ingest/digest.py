@@ -5,7 +5,7 @@ again on the journal after a crash, so nothing in here may depend on anything bu
 """
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Protocol
@@ -68,14 +68,23 @@ EXPECT = "$expect"
 """Channel of an internal message: {"until": s, "reboots": n}; the device is being worked on (see `Fleet.expect`)."""
 INGEST = "$ingest"
 """Channel of an internal message: b"lost" or b"restored"; whether we can hear at all (see `Fleet.ingest_lost`)."""
+RULES = "$rules"
+"""Channel of an internal message: the number of an edition of the rules; from here on it judges (see `Fleet.adopt`)."""
+Adopt = Callable[[int, float], Sequence[Change]]
+"""Judge by the rules of an edition from a time on; what that changes. ValueError for an edition nobody knows."""
+
+
+def _no_other_rules(number: int, _now: float) -> Sequence[Change]:
+    raise ValueError(f"rules of edition {number}: this gateway has no rule book")
 
 
 class Digest:
     """Turns batches into effects. `registered` answers which device ids the gateway listens to."""
 
-    def __init__(self, fleet: Observer, registered: Container[str]) -> None:
+    def __init__(self, fleet: Observer, registered: Container[str], adopt: Adopt = _no_other_rules) -> None:
         self._fleet = fleet
         self._registered = registered
+        self._adopt = adopt
         self._idle_ticks: list[float] = []
 
     def tick(self, now: float) -> Digested | None:
@@ -90,7 +99,7 @@ class Digest:
     def batch(self, messages: Sequence[Inbound], now: float) -> Digested:
         """Digest a batch in its order."""
         kept = Packed(ticks=self._take_ticks())
-        work = _Batch(self._fleet, kept)
+        work = _Batch(self._fleet, kept, self._adopt)
         registered = self._registered
         for message in messages:
             if message.device_id in registered or message.link is INTERNAL:
@@ -112,7 +121,7 @@ class Digest:
         """Bring the fleet's memory past a committed entry. The changes were committed with it already."""
         packed = unpack(entry.payload)
         changes: list[Change] = []
-        work = _Batch(self._fleet, Packed())
+        work = _Batch(self._fleet, Packed(), self._adopt)
         for tick in packed.ticks:
             changes += self._fleet.tick(tick)
         for name, received, payload in zip(packed.names, packed.received, packed.payloads, strict=True):
@@ -129,8 +138,9 @@ class Digest:
 class _Batch:
     """What one batch has come to so far."""
 
-    def __init__(self, fleet: Observer, kept: Packed) -> None:
+    def __init__(self, fleet: Observer, kept: Packed, adopt: Adopt) -> None:
         self.kept = kept
+        self._adopt = adopt
         self.changes: list[Change] = []
         self.rejects: list[Reject] = []
         self.messages: list[DeviceMessage] = []
@@ -151,7 +161,7 @@ class _Batch:
                 event = wire.event(message.payload, message.device_id, message.received_at)
                 self.changes += self._fleet.event(event)
                 self._keep(message)
-            elif channel in (EXPECT, INGEST) and message.link is INTERNAL:
+            elif channel in (EXPECT, INGEST, RULES) and message.link is INTERNAL:
                 self._internal(message)
                 self._keep(message)
             elif channel in topics.UPLINK:
@@ -167,6 +177,8 @@ class _Batch:
         if message.channel == EXPECT:
             told = json.loads(message.payload)
             self._fleet.expect(message.device_id, float(told["until"]), int(told["reboots"]))
+        elif message.channel == RULES:
+            self.changes += self._adopt(int(message.payload), message.received_at)
         elif message.payload == b"lost":
             self.changes += self._fleet.ingest_lost(message.received_at)
         else:

@@ -1,0 +1,1 @@
+"""Rules while the gateway runs: the book over the rule files, drafts, backtests, activation, the noise budget."""
