@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "adapters": ("gateway.commands.adapters", "devices that speak something else"),
     "notify": ("gateway.commands.notify", "letters and webhooks: try them, see what was given up, try that again"),
     "bench": ("gateway.commands.bench", "messages a second and CPU a message, by stage"),
+    "torture": ("gateway.commands.torture", "pull every plug on real processes and count every message"),
     "doctor": ("gateway.commands.doctor", "check configuration and surroundings, and fix what can be fixed"),
 }
 

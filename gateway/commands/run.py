@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway import logs
 from gateway.app import running
+from gateway.clock import Clock
 from gateway.settings import Settings, load
 
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, clock: Clock | None = None) -> None:
     """Run a gateway until the process is asked to stop; asked while it waits for the database, it stops at once."""
     stop = asyncio.Event()
     loop, serving = asyncio.get_running_loop(), asyncio.current_task()
@@ -55,7 +56,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, serving.cancel)
     try:
-        async with running(settings):
+        async with running(settings, clock):
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, stop.set)
             await stop.wait()

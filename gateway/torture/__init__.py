@@ -1,0 +1,1 @@
+"""Pulls plugs on real processes and counts what came of every message (`siaga torture`)."""

@@ -1,0 +1,121 @@
+"""A gateway under torture: `siaga run` in a process of its own, killed, starved and started again."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from gateway.bench.processes import free_port, used
+
+START_S = 90.0
+STOP_S = 40.0
+
+
+class GatewayProcess:
+    """One gateway at a time on the same ports and data. `peak_bytes` is the most memory any of them had."""
+
+    def __init__(self, folder: Path, settings: str, *, broker_port: int | None, clock_file: Path | None) -> None:
+        self.http_port, self.mqtt_port, self._metrics_port = free_port(), free_port(), free_port()
+        self.peak_bytes = 0
+        self.starts = 0
+        self._log = folder / "gateway.log"
+        config = folder / "siaga.toml"
+        config.write_text(
+            f'data_dir = "{folder}/data"\nrules = ["{folder}/rules.toml"]\n'
+            f'[log]\nlevel = "warning"\n[http]\nport = {self.http_port}\n'
+            f"metrics_port = {self._metrics_port}\n"
+            f"[mqtt]\nenabled = {str(broker_port is None).lower()}\nport = {self.mqtt_port}\n"
+            "messages_per_second = 100000\n"
+            + (f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n' if broker_port else "")
+            + settings
+        )
+        self._command = [sys.executable, "-m", "gateway", "run", "-c", str(config)]
+        if clock_file is not None:
+            self._command = [sys.executable, "-m", "gateway.torture.jumping_clock", str(config), str(clock_file)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and wait until it listens (it may not be ready: a part may be away on purpose)."""
+        self.starts += 1
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise ChildProcessError(f"the gateway stopped at its start: {self._last_words()}")
+            if self.get("/healthz")[0] == 200:
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"the gateway did not listen within {START_S:.0f} s: {self._last_words()}")
+
+    def get(self, path: str, port: int = 0) -> tuple[int, str]:
+        """Status and text of a page; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.http_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def trouble(self) -> dict[str, str]:
+        """What /readyz says does not work, by part."""
+        with contextlib.suppress(ValueError):
+            said = json.loads(self.get("/readyz")[1])
+            return {name: str(why) for name, why in said.get("parts", {}).items() if why not in ("ok", True)}
+        return {}
+
+    def caught_up(self) -> bool:
+        """Whether every committed sample has reached the history (see `History.kept`)."""
+        return "siaga_history_behind 0.0" in self.get("/metrics", self._metrics_port)[1]
+
+    def note_memory(self) -> None:
+        """Remember the peak so far; the kernel forgets it with the process."""
+        if self._process is not None:
+            with contextlib.suppress(OSError, StopIteration):
+                self.peak_bytes = max(self.peak_bytes, used(self._process.pid).peak_bytes)
+
+    def kill(self) -> None:
+        """End it with kill -9: no last words."""
+        assert self._process is not None
+        self.note_memory()
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """SIGTERM; ChildProcessError unless it leaves in order."""
+        if self._process is None:
+            return
+        self.note_memory()
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise ChildProcessError(f"the gateway did not stop: {self._last_words()}") from None
+        if code:
+            raise ChildProcessError(f"the gateway left with {code}: {self._last_words()}")
+
+    def abandon(self) -> None:
+        """End it whatever it does: the scenario is over."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-600:]
