@@ -54,7 +54,7 @@ class Plan:
     feeds: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # metric -> tracks
     watched: tuple[str, ...] = ()  # metrics watched for freezing, in a fixed order
     baselines: tuple[str, ...] = ()
-    peers: tuple[str, ...] = ()  # rules that compare with other devices, in a fixed order
+    peers: dict[str, int] = field(default_factory=dict)  # rules that compare with other devices: place of their value
     cycles: frozenset[str] = frozenset()  # rules that look back on complete cycles only
     resting: frozenset[str] = frozenset()  # rules that only an hourly sample can move, firing or not
     shared_trouble: frozenset[str] = frozenset()  # rules that ask whether the site has the same trouble
@@ -214,7 +214,7 @@ def _sort(draft: _Draft, rule: Rule) -> None:
         if isinstance(rule, Baseline):
             plan.baselines = (*plan.baselines, rule.name)
         elif isinstance(rule, Peer):
-            plan.peers = (*plan.peers, rule.name)
+            plan.peers[rule.name] = 2 * len(plan.peers)
 
 
 def _finish(draft: _Draft) -> Plan:

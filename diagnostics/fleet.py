@@ -64,7 +64,7 @@ class Fleet(Roster):
         names = tuple(metrics)
         shape = plan.shapes.get(names) or plan.shape(names)
         values = array("d", metrics.values())
-        recent = memory.recent.get(shape)
+        recent = memory.newest(shape)
         if (
             recent is not None
             and at < recent.due

@@ -15,6 +15,7 @@ from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory, Recent
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
+from diagnostics.rule_parts import holding
 from diagnostics.rules import Signature
 from diagnostics.sampling import SAMPLE_S, sample
 from diagnostics.shapes import Shape
@@ -39,8 +40,8 @@ def sort_values(shape: Shape, values: array[float], said: dict[str, float], due:
     metrics = dict(said)
     if in_bands(shape, values):
         return metrics
-    for position, value in enumerate(values):
-        if shape.lows[position] <= value <= shape.highs[position]:
+    for position, (low, value, high) in enumerate(zip(shape.lows, values, shape.highs, strict=True)):
+        if low <= value <= high:
             continue
         least, most = shape.possible[position]
         if not least <= value <= most:
@@ -58,14 +59,14 @@ def unmoved(shape: Shape, values: array[float], said: Mapping[str, float], state
     """Whether the values outside their band give no rule a reason to look: they lie in the good range of each rule
     whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.)
     """
-    for position, value in enumerate(values):
-        if shape.lows[position] <= value <= shape.highs[position]:
+    for position, (low, value, high) in enumerate(zip(shape.lows, values, shape.highs, strict=True)):
+        if low <= value <= high:
             continue
         least, most = shape.possible[position]
         if not least <= value <= most:
             return False
         for watcher in shape.watchers[position]:
-            if not watcher.low <= value <= watcher.high and all(guard.holds(said, states) for guard in watcher.guards):
+            if not watcher.low <= value <= watcher.high and holding(watcher.guards, said, states):
                 return False
     return True
 
@@ -201,16 +202,16 @@ def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
 
 def keep_values(memory: Memory, shape: Shape, at: float, values: array[float], *, sampled: bool) -> None:
     """Remember the newest values of this shape."""
-    recent = memory.recent.get(shape)
+    recent = memory.newest(shape)
     due = at + SAMPLE_S - SAMPLE_SLACK_S
     if recent is None:
-        memory.keep(shape, Recent(at, values, due))
+        memory.keep(Recent(shape, at, values, due))
     else:
         recent.at, recent.values = at, values
     if sampled:
-        for other, known in memory.recent.items():
-            if other is shape or other.known <= shape.known:
-                known.due = due
+        for other in memory.recent:
+            if other.shape is shape or other.shape.known <= shape.known:
+                other.due = due
 
 
 def prepare(
@@ -236,7 +237,7 @@ def prepare(
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
     moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
-    recent = memory.recent.get(shape)
+    recent = memory.newest(shape)
     if recent is None or at >= recent.due:
         sample(memory, shape, values, moment, peers)
     return moment

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from diagnostics.forecast import fit, reach, recalibrated
 from diagnostics.memory import Memory, SignatureProgress
 from diagnostics.rule_file import FIRMWARE
-from diagnostics.rule_parts import Sign
+from diagnostics.rule_parts import Sign, holding
 from diagnostics.rules import Count, Forecast, Frozen, Level, Rule, Signature, StateIs
 
 DAY = 86_400.0
@@ -36,7 +36,7 @@ class Moment:
 
     def guarded(self, rule: Rule) -> bool:
         """Whether the rule's guards let this report be evidence."""
-        return not rule.when or all(guard.holds(self.metrics, self.states) for guard in rule.when)
+        return holding(rule.when, self.metrics, self.states)
 
 
 def _windows(memory: Memory, name: str) -> list[tuple[float, float]]:

@@ -47,6 +47,7 @@ class OpenFault:
 class Recent:
     """The newest values of one shape, and when its next hourly sample is due (effective time)."""
 
+    shape: Shape
     at: float
     values: array[float]
     due: float
@@ -86,7 +87,7 @@ class Memory:
     watch_at: float = 0.0  # when silence is looked at next, gateway time
     later_at: float = 0.0  # when a silent device may become a worse case (0 = never)
     transient: int = 0  # how many of the states end when a report does not carry them
-    recent: dict[Shape, Recent] = field(default_factory=dict)
+    recent: list[Recent] = field(default_factory=list)  # one a shape, few
     older: dict[str, tuple[float, float]] | None = None
     active: dict[str, Episode] = field(default_factory=dict)
     faults: dict[str, OpenFault] = field(default_factory=dict)
@@ -101,12 +102,20 @@ class Memory:
     stuck_at: float = 0.0
     streams: dict[str, Stream] | None = None  # baselines
 
+    def newest(self, shape: Shape) -> Recent | None:
+        """The newest values of a shape."""
+        for recent in self.recent:
+            if recent.shape is shape:
+                return recent
+        return None
+
     def latest(self, metric: str) -> tuple[float, float] | None:
         """(effective time, value) of a metric's newest sample."""
         best = self.older.get(metric) if self.older is not None else None
-        for shape, recent in self.recent.items():
-            if metric in shape.names and (best is None or recent.at >= best[0]):
-                value = recent.values[shape.names.index(metric)]
+        for recent in self.recent:
+            names = recent.shape.names
+            if metric in names and (best is None or recent.at >= best[0]):
+                value = recent.values[names.index(metric)]
                 if value == value:  # noqa: PLR0124 - dropped values are kept as NaN
                     best = (recent.at, value)
         return best
@@ -114,8 +123,8 @@ class Memory:
     def everything(self) -> dict[str, tuple[float, float]]:
         """Every metric's newest sample."""
         found = dict(self.older or {})
-        for shape, recent in self.recent.items():
-            for name, value in zip(shape.names, recent.values, strict=True):
+        for recent in self.recent:
+            for name, value in zip(recent.shape.names, recent.values, strict=True):
                 if value == value and (name not in found or recent.at >= found[name][0]):  # noqa: PLR0124
                     found[name] = (recent.at, value)
         return found
@@ -124,26 +133,26 @@ class Memory:
         """(value, effective time) that the device contributes to its peers for a rule; NO_PEERING: nothing."""
         if self.peers is None:
             return NO_PEERING
-        place = 2 * self.plan.peers.index(rule_name)
+        place = self.plan.peers[rule_name]
         return self.peers[place], self.peers[place + 1]
 
     def keep_peering(self, rule_name: str, value: float, at: float) -> None:
         """Remember what the device contributes."""
         if self.peers is None:
-            self.peers = array("d", bytes(16 * len(self.plan.peers)))
-        place = 2 * self.plan.peers.index(rule_name)
+            self.peers = array("d", [0.0]) * (2 * len(self.plan.peers))
+        place = self.plan.peers[rule_name]
         self.peers[place], self.peers[place + 1] = value, at
 
-    def keep(self, shape: Shape, recent: Recent) -> None:
+    def keep(self, recent: Recent) -> None:
         """Remember the values of a new shape; the stalest shape's values move to `older` (bounded)."""
         if len(self.recent) >= KEPT_RECENT:
-            stalest = min(self.recent, key=lambda known: self.recent[known].at)
-            gone = self.recent.pop(stalest)
+            gone = min(self.recent, key=lambda known: known.at)
+            self.recent.remove(gone)
             self.older = self.older if self.older is not None else {}
-            for name, value in zip(stalest.names, gone.values, strict=True):
+            for name, value in zip(gone.shape.names, gone.values, strict=True):
                 if value == value and (name in self.older or len(self.older) < KEPT_OLDER):  # noqa: PLR0124
                     self.older[name] = (gone.at, value)
-        self.recent[shape] = recent
+        self.recent.append(recent)
 
 
 def remember(device: Device, plan: Plan, site: Site) -> Memory:
@@ -172,9 +181,7 @@ def dump(memory: Memory) -> bytes:
     kept["v"] = VERSION
     kept["order"] = _export_slots(memory.order)
     kept["clock"] = _export_slots(memory.clock)
-    kept["recent"] = [
-        [shape.names, new.at, new.values.tobytes().hex(), new.due] for shape, new in memory.recent.items()
-    ]
+    kept["recent"] = [[new.shape.names, new.at, new.values.tobytes().hex(), new.due] for new in memory.recent]
     kept["active"] = {name: _export_episode(episode) for name, episode in memory.active.items()}
     kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
     kept["blocks"] = [block.export() for block in memory.blocks]
@@ -215,7 +222,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     for names, at, values, due in kept["recent"]:
         key = tuple(names)
         shape = plan.shapes.get(key) or plan.shape(key)
-        memory.recent[shape] = Recent(at, array("d", bytes.fromhex(values)), due)
+        memory.recent.append(Recent(shape, at, array("d", bytes.fromhex(values)), due))
     for name, slots in kept["active"].items():
         if name in plan.rules:
             memory.active[name] = _episode(slots)

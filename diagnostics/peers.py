@@ -20,12 +20,15 @@ AT_ONCE_S = 7200.0
 """Values of one time: the hourly samples of two devices lie at most an hour apart, and one may be missing."""
 
 
-def group_of(rule: Peer, memory: Memory) -> str:
+Name = tuple[str, str, str]
+
+
+def group_of(rule: Peer, memory: Memory) -> Name:
     """The name of the group a device belongs to for a rule."""
     device = memory.device
     if rule.group == "site":
-        return f"{rule.name}\n{device.site_id}\n{device.kind}"
-    return f"{rule.name}\n{device.model}\n{memory.firmware}"
+        return rule.name, device.site_id, device.kind
+    return rule.name, device.model, memory.firmware
 
 
 class Group:
@@ -62,7 +65,7 @@ class PeerGroups:
     """All groups of a fleet, by name."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[Name, Group] = {}
 
     def share(self, rule: Peer, memory: Memory, value: float, at: float) -> None:
         """A device's newest value, and its effective time. It joins while there is room."""
@@ -75,7 +78,7 @@ class PeerGroups:
             group.add(value, at)
             memory.keep_peering(rule.name, value, at)
 
-    def _take(self, rule: Peer, memory: Memory, name: str) -> None:
+    def _take(self, rule: Peer, memory: Memory, name: Name) -> None:
         value, at = memory.peering(rule.name)
         if at:
             group = self._groups[name]

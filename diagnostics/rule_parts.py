@@ -105,6 +105,14 @@ class Guard:
         return self.below is None or value < self.below
 
 
+def holding(guards: tuple[Guard, ...], metrics: Mapping[str, float], states: Mapping[str, str]) -> bool:
+    """Whether all guards hold."""
+    for guard in guards:  # noqa: SIM110 - all() costs a generator, a hundred times a second and device
+        if not guard.holds(metrics, states):
+            return False
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliesTo:
     """Which devices: kinds and models, () = all. A device that never sends the metric is never judged anyway."""

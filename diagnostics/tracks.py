@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostics.rule_parts import Guard
+from diagnostics.rule_parts import Guard, holding
 
 NAN = float("nan")
 DEPTH = 28
@@ -37,7 +37,7 @@ class Track:
 
     def holds(self, metrics: Mapping[str, float], states: Mapping[str, str]) -> bool:
         """Whether a report counts for this track."""
-        return all(guard.holds(metrics, states) for guard in self.when)
+        return holding(self.when, metrics, states)
 
 
 class Block:
@@ -51,8 +51,8 @@ class Block:
         self.tracks = tracks
         self.depth = depth
         self.cycle = -1
-        self.filling = array("d", bytes(8 * len(tracks)))
-        self.counts = array("H", bytes(2 * len(tracks)))
+        self.filling = array("d", [0.0]) * len(tracks)  # this way no room is left that costs memory
+        self.counts = array("H", [0]) * len(tracks)
         self.rows = array("f")
 
     def roll(self, at: float) -> bool:
@@ -63,9 +63,11 @@ class Block:
         first = self.cycle < 0
         if not first:
             width = len(self.tracks)
-            row = self._close() + [NAN] * (width * min(cycle - self.cycle - 1, self.depth))
-            rows = self.rows.tobytes() + array("f", row).tobytes()
-            self.rows = array("f", rows[-4 * self.depth * width :])  # made anew: growing leaves room that costs memory
+            kept = self.rows[width:] if len(self.rows) >= self.depth * width else self.rows
+            self.rows = kept + array("f", self._close())
+            missed = min(cycle - self.cycle - 1, self.depth)
+            if missed:
+                self.rows = (self.rows + array("f", [NAN]) * (missed * width))[-self.depth * width :]
         self.cycle = cycle
         return not first
 
