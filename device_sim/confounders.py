@@ -67,13 +67,23 @@ class Confounder:
     effect: Callable[[float, Disturbance, Device, Metrics, States], None]
 
 
+def _scene_changed(c: Disturbance, d: Device) -> None:
+    """The camera's own detector speaks up for a third of what merely stands or is switched off in front of it."""
+    if "told" not in c.memo:
+        c.memo["told"] = True
+        if c.u * 1000.0 % 3.0 < 1.0:
+            d.emit("video/global_scene_change", state=True)
+
+
 def _truck(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
+    _scene_changed(c, d)
     put(m, "scene_sim", 0.42 + 0.2 * c.u + 0.01 * d.z[44])
     times(m, "edge_density_pct", 0.85)
     times(m, "motion_per_h", 0.3)
 
 
 def _lights_off(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
+    _scene_changed(c, d)
     put(m, "scene_sim", 0.55 + 0.01 * d.z[44])
     put(m, "luma_mean", 24.0 + 8.0 * c.u + d.z[45])
     put(m, "edge_density_pct", 4.0 + 0.3 * d.z[46])

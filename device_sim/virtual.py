@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 10  # below 16 KiB whatever the model sends
 _DUPLICATES: Final = 0.005
+_NOTICED_S: Final = (1.0, 5.0)  # a detector of the firmware, or the boot of another unit, until its report is out
 
 
 class Arrival(NamedTuple):
@@ -73,6 +74,9 @@ class _Play:
                     self._at(episode.start + unit.random.uniform(30, 95), partial(self._will, unit))
                     back = episode.end + unit.random.uniform(5, 150)
                     self._at(back, partial(self._measure, unit))
+            elif episode.fault.at_once:
+                unit = by_id[episode.device_id]
+                self._at(episode.start + unit.random.uniform(*_NOTICED_S), partial(self._measure, unit))
         for _, ends in self.outages:
             for unit in self.units:
                 back = ends + unit.random.uniform(1, 120)
@@ -113,7 +117,7 @@ class _Play:
         return Arrival(now, unit.id, "status", status, status_payload(status) if self._encode else b"")
 
     def _measure(self, unit: _Unit, now: float) -> Iterator[Arrival]:
-        """A report out of the rhythm: the first after an outage."""
+        """A report out of the rhythm: the first after an outage, or with what the firmware noticed by itself."""
         if now - unit.device.now > 1.0:
             yield from self.exception(now, unit, unit.device.report(now - unit.latency_s))
 

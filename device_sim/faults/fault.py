@@ -108,6 +108,7 @@ class FaultClass:
     moment: Moment = Moment.ANY
     scope: Scope = Scope.DEVICE
     cure: Cure | None = None
+    at_once: bool = False  # the firmware notices the beginning by itself and reports it out of the rhythm
 
 
 def put(m: Metrics, name: str, value: float) -> None:

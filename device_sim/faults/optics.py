@@ -84,8 +84,8 @@ _SLOW, _STEP = Shape.DEGRADATION, Shape.STEP
 _INFRARED = camera_with(Part.INFRARED)
 FAULTS = (
     FaultClass("F10", "dirt or spider web", _SLOW, CAMERA, (7, 20), (1, 5), _dirt),
-    FaultClass("F11", "out of focus", _STEP, CAMERA, STEP_LEAD_D, (0.5, 2), _focus),
-    FaultClass("F12", "covered or turned away", _STEP, CAMERA, STEP_LEAD_D, (0.2, 1), _tamper),
+    FaultClass("F11", "out of focus", _STEP, CAMERA, STEP_LEAD_D, (0.5, 2), _focus, at_once=True),
+    FaultClass("F12", "covered or turned away", _STEP, CAMERA, STEP_LEAD_D, (0.2, 1), _tamper, at_once=True),
     FaultClass("F13", "infrared fails", _SLOW, _INFRARED, (6, 18), (1, 4), _infrared, Moment.NIGHT),
     FaultClass("F14", "infrared-cut filter sticks", _SLOW, CAMERA, (6, 16), (1, 4), _filter, Moment.NOON),
     FaultClass("F15", "sensor ages", _SLOW, CAMERA, (14, 26), (2, 5), _sensor, Moment.NIGHT),

@@ -104,7 +104,7 @@ FAULTS = (
     ),
     FaultClass("F32", "update stuck or silently undone", _STEP, CAMERA, (0.08, 0.15), (0.5, 1.5), _stuck_update),
     FaultClass("F33", "system flash worn out", _SLOW, ANY_DEVICE, (12, 24), (1, 4), _flash),
-    FaultClass("F34", "configuration drifts", _STEP, ANY_DEVICE, STEP_LEAD_D, (0.5, 2), _drift),
+    FaultClass("F34", "configuration drifts", _STEP, ANY_DEVICE, STEP_LEAD_D, (0.5, 2), _drift, at_once=True),
     FaultClass("F41", "telemetry stands still", _STEP, ANY_DEVICE, STEP_LEAD_D, (1.5, 3), _stuck_telemetry),
-    FaultClass("F42", "another unit under this name", _STEP, ANY_DEVICE, STEP_LEAD_D, (1, 2), _swapped),
+    FaultClass("F42", "another unit under this name", _STEP, ANY_DEVICE, STEP_LEAD_D, (1, 2), _swapped, at_once=True),
 )

@@ -103,7 +103,7 @@ FAULTS = (
     FaultClass("F01", "memory card wears out", _SLOW, _SD, (12, 24), (1, 4), _card_wear, cure=_new_card),
     FaultClass("F02", "memory card read-only", _SLOW, _SD, (2, 7), (1, 3), _card_read_only, cure=_repaired_card),
     FaultClass("F03", "disk media decay", _SLOW, RECORDER, (4, 20), (1, 4), _disk_media),
-    FaultClass("F04", "disk missing from the array", _SLOW, _RAID, (3, 8), (1, 2), _raid_degraded),
+    FaultClass("F04", "disk missing from the array", _SLOW, _RAID, (3, 8), (1, 2), _raid_degraded, at_once=True),
     FaultClass("F05", "recordings do not reach back far enough", _SLOW, RECORDING, (6, 16), (1, 4), _retention),
     FaultClass("F06", "gaps in the recordings", _SLOW, RECORDING, (2, 5), (1, 3), _gaps),
 )

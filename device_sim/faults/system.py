@@ -80,5 +80,5 @@ FAULTS = (
     FaultClass(
         "F29", "certificate expires", _SLOW, ANY_DEVICE, (28, 32), (0.5, 2), _certificate, cure=_new_certificate
     ),
-    FaultClass("F30", "passwords are guessed", _SLOW, ANY_DEVICE, (0.15, 0.5), (0.2, 1), _guessing),
+    FaultClass("F30", "passwords are guessed", _SLOW, ANY_DEVICE, (0.15, 0.5), (0.2, 1), _guessing, at_once=True),
 )
