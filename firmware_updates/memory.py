@@ -38,6 +38,14 @@ class MemoryUpdateStore:
         """Insert or replace."""
         self._devices[device.device_id] = device
 
+    def devices(self, device_ids: Sequence[str]) -> Sequence[UpdateDevice]:
+        """Those that are there."""
+        return [self._devices[device_id] for device_id in device_ids if device_id in self._devices]
+
+    def put_devices(self, devices: Sequence[UpdateDevice]) -> None:
+        """Insert or replace many."""
+        self._devices.update((device.device_id, device) for device in devices)
+
     def release(self, release_id: str) -> Release | None:
         """By id."""
         return self._releases.get(release_id)

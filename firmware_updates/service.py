@@ -31,13 +31,10 @@ class UpdateService:
     freezes: tuple[tuple[float, float], ...] = ()
 
     # --- devices --------------------------------------------------------------------------------------------------
-    def register(self, store: UpdateStore, device: UpdateDevice) -> None:
-        """Insert a device, or change what the registry knows of it; what it reported itself is kept."""
-        known = store.device(device.device_id)
-        if known is not None:
-            kept = {name: getattr(known, name) for name in ("stock", "counters", "heard", "desired_attempt", "seen_at")}
-            device = replace(device, **kept)
-        store.put_device(device)
+    def register(self, store: UpdateStore, devices: Sequence[UpdateDevice]) -> None:
+        """Insert devices, or change what the registry knows of them; what they reported themselves is kept."""
+        known = {device.device_id: device for device in store.devices([device.device_id for device in devices])}
+        store.put_devices([_with_reported(device, known.get(device.device_id)) for device in devices])
 
     def handle(self, store: UpdateStore, device_id: str, channel: str, payload: bytes, now: float) -> Done:
         """One `update/*` message. BadMessage (one line) or Missing (unknown device): the message is a reject."""
@@ -202,3 +199,10 @@ class UpdateService:
         work = Work(store, now, who)
         desk.postpone(work, attempt_id, until)
         return work.done()
+
+
+def _with_reported(device: UpdateDevice, known: UpdateDevice | None) -> UpdateDevice:
+    if known is None:
+        return device
+    kept = {name: getattr(known, name) for name in ("stock", "counters", "heard", "desired_attempt", "seen_at")}
+    return replace(device, **kept)

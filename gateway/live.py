@@ -143,16 +143,19 @@ async def follow_registry(memory: FleetMemory, registry: Registry, revision: int
     """Take over what other processes register, for ever."""
     while True:
         await clock.sleep(FOLLOW_S)
+        count = 0
         try:
-            revision, changed = await registry.changed_since(revision)
+            now, changed = await registry.changed_since(revision)
+            async for device in changed:
+                memory.put(device)
+                count += 1
+                if count % 1000 == 0:
+                    await asyncio.sleep(0)
         except OSError:
-            continue  # the ledger's own readiness says that the database is away
-        for number, device in enumerate(changed):
-            memory.put(device)
-            if number % 1000 == 999:
-                await asyncio.sleep(0)
-        if changed:
-            log.info("the registry changed", devices=len(changed))
+            continue  # the ledger's own readiness says that the database is away; what was put is put again
+        revision = now
+        if count:
+            log.info("the registry changed", devices=count)
 
 
 DEAF_S = 20.0

@@ -1,5 +1,6 @@
 """The registry's devices as the update part needs them: windows in the site's zone, support period, contract."""
 
+from collections import OrderedDict
 from datetime import date
 
 from firmware_updates.device import UpdateDevice
@@ -10,7 +11,10 @@ from firmware_updates.window_text import parse_windows
 from gateway.ports.registry import DeviceStatus, RegisteredDevice, Registry
 from gateway.storage.update_desk import SqlUpdates
 
-CHUNK = 500
+CHUNK = 200
+"""Devices a transaction: a few milliseconds, so that commits of messages hardly wait."""
+ZONES = 10_000
+"""Sites whose zone is remembered meanwhile; devices of a site are mostly put together."""
 REVISION = "registry_revision"
 """The meter in which the update part keeps how far it has followed the registry."""
 
@@ -32,25 +36,31 @@ async def follow_registry(updates: SqlUpdates, service: UpdateService, registry:
     """Take over what was registered since the last time, in chunks; how many devices. Raises OSError."""
     since = int(await updates.read(lambda store: store.meter(REVISION)))
     revision, changed = await registry.changed_since(since)
-    zones: dict[str, str] = {}
-    for start in range(0, len(changed), CHUNK):
-        devices = []
-        for device in changed[start : start + CHUNK]:
-            if device.status is not DeviceStatus.ACTIVE:
-                continue
-            if device.site_id not in zones:
-                site = await registry.site(device.site_id)
-                zones[device.site_id] = site.zone if site else "UTC"
-            devices.append(update_device(device, zones[device.site_id]))
+    zones: OrderedDict[str, str] = OrderedDict()
+    devices: list[UpdateDevice] = []
+    count = 0
 
-        def put(store: UpdateStore, devices: list[UpdateDevice] = devices) -> None:
-            for device in devices:
-                service.register(store, device)
+    def put(store: UpdateStore) -> None:
+        service.register(store, devices)
 
+    async for device in changed:
+        count += 1
+        if device.status is not DeviceStatus.ACTIVE:
+            continue
+        if device.site_id not in zones:
+            site = await registry.site(device.site_id)
+            zones[device.site_id] = site.zone if site else "UTC"
+            if len(zones) > ZONES:
+                zones.popitem(last=False)
+        devices.append(update_device(device, zones[device.site_id]))
+        if len(devices) == CHUNK:
+            await updates.act(put)
+            devices = []
+    if devices:
         await updates.act(put)
     if revision != since:
         await updates.act(lambda store: store.put_meter(REVISION, float(revision)))
-    return len(changed)
+    return count
 
 
 def _day(text: str) -> date | None:

@@ -91,8 +91,8 @@ class Registry(Protocol):
     async def revision(self) -> int:
         """Grows with every put of devices, by whatever process."""
 
-    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
-        """The revision now, and the devices put since that one (retired ones too)."""
+    async def changed_since(self, revision: int) -> tuple[int, AsyncIterator[RegisteredDevice]]:
+        """The revision now, and the devices put since that one (retired ones too), streamed: it may be all of them."""
 
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """One device."""

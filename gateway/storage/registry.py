@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, case, func, or_, select, update
+from sqlalchemy import Column, Connection, Row, Select, case, func, literal, or_, select, tuple_, update
 
 from gateway.ports.registry import Customer, DeviceStatus, RegisteredDevice, Site
 from gateway.storage.database import Database
@@ -60,13 +60,27 @@ class SqlRegistry:
         """See the port."""
         return await self._database.read(lambda connection: int(connection.execute(_REVISION).scalar_one()))
 
-    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
+    async def changed_since(self, revision: int) -> tuple[int, AsyncIterator[RegisteredDevice]]:
         """See the port."""
         now = await self.revision()
-        if now == revision:
-            return revision, ()
-        changed = _DEVICES.where(devices.c.revision > revision, devices.c.revision <= now)
-        return now, await self._many(changed.order_by(devices.c.revision, _FIELDS[0]))
+        return now, self._changes(revision, now)
+
+    async def _changes(self, revision: int, until: int) -> AsyncIterator[RegisteredDevice]:
+        after, device_id = revision + 1, ""
+        while revision < until and (
+            chunk := await self._rows(
+                select(*_FIELDS, devices.c.revision)
+                .where(
+                    tuple_(devices.c.revision, devices.c.device_id) > tuple_(literal(after), literal(device_id)),
+                    devices.c.revision <= until,
+                )
+                .order_by(devices.c.revision, devices.c.device_id)
+                .limit(CHUNK)
+            )
+        ):
+            for row in chunk:
+                yield _device(row[:-1])
+            after, device_id = chunk[-1].revision, chunk[-1].device_id
 
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """See the port."""
@@ -128,6 +142,9 @@ class SqlRegistry:
         change = update(devices).where(devices.c.device_id == storable(device_id)).values(secret_hash=secret_hash)
         if not await self._database.transact(lambda connection: connection.execute(change).rowcount):
             raise KeyError(device_id)
+
+    async def _rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
+        return await self._database.read(lambda connection: connection.execute(statement).all())
 
     async def _many(self, statement: Select[*tuple[Any, ...]]) -> list[RegisteredDevice]:
         return await self._database.read(lambda connection: [_device(row) for row in connection.execute(statement)])

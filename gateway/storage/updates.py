@@ -26,6 +26,7 @@ from gateway.storage.schema.updates import (
 from gateway.storage.upsert import upsert
 
 _DEVICE = select(update_devices.c.row).where(update_devices.c.device_id == bindparam("key"))
+_DEVICES = select(update_devices.c.row).where(update_devices.c.device_id.in_(bindparam("keys", expanding=True)))
 _RELEASE = select(update_releases.c.row).where(update_releases.c.release_id == bindparam("key"))
 _ROLLOUT = select(update_rollouts.c.row).where(update_rollouts.c.rollout_id == bindparam("key"))
 _ATTEMPT = select(update_attempts.c.row).where(update_attempts.c.attempt_id == bindparam("key"))
@@ -65,7 +66,17 @@ class SqlUpdateStore:
 
     def put_device(self, device: UpdateDevice) -> None:
         """See the port."""
-        upsert(self._connection, update_devices, [{"device_id": device.device_id, "row": _text(device)}])
+        self.put_devices([device])
+
+    def devices(self, device_ids: Sequence[str]) -> Sequence[UpdateDevice]:
+        """See the port."""
+        ids = [storable(device_id) for device_id in device_ids]
+        return [decode_row(UpdateDevice, row) for row in self._rows(_DEVICES, {"keys": ids})]
+
+    def put_devices(self, devices: Sequence[UpdateDevice]) -> None:
+        """See the port."""
+        rows = [{"device_id": device.device_id, "row": _text(device)} for device in devices]
+        upsert(self._connection, update_devices, rows)
 
     def release(self, release_id: str) -> Release | None:
         """See the port."""

@@ -100,6 +100,15 @@ class UpdateStoreContract:
         assert store.meter("grants") == 0.0
         assert store.counts(()) == ()
 
+    def test_many_devices_are_put_and_read_at_once(self, store):
+        many = [a_device(f"cam-{n}") for n in range(1, 4)]
+        store.put_devices([])
+        store.put_devices([a_device(stock=None)])
+        store.put_devices(many)
+        found = store.devices(["cam-3", "nobody", "cam-1"])
+        assert sorted(found, key=lambda one: one.device_id) == [many[0], many[2]]
+        assert list(store.devices([])) == []
+
     def test_every_row_comes_back_equal_and_a_put_replaces_it(self, store):
         device, release, rollout, attempt = a_device(), a_release(), a_rollout(), an_attempt()
         for _ in range(2):

@@ -284,7 +284,7 @@ class World:
                 entitlement=Entitlement(chosen[0].zone),
                 **device_changes,
             )
-            self.service.register(self.store, row)
+            self.service.register(self.store, [row])
             camera.report()
         self.listen()
 

@@ -233,7 +233,7 @@ def test_an_unknown_device_is_named():
 def test_a_device_that_is_registered_again_keeps_what_it_reported():
     fleet = world(("good",))
     known = fleet.store.device("cam-0")
-    fleet.service.register(fleet.store, replace(known, stock=None, heard=(), site_id="new"))
+    fleet.service.register(fleet.store, [replace(known, stock=None, heard=(), site_id="new")])
     now = fleet.store.device("cam-0")
     assert (now.stock, now.heard, now.site_id) == (known.stock, known.heard, "new")
 
@@ -533,8 +533,9 @@ class Book:
     def __init__(self, wave, control):
         self.sides, self.asked = [wave, control], []
 
-    def cohort(self, device_ids, since, until):
-        self.asked.append(tuple(device_ids))
+    def cohort(self, since, until):
+        assert all(at <= until for at in since.values())
+        self.asked.append(tuple(since))
         return self.sides[len(self.asked) % 2 - 1]
 
 

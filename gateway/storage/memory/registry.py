@@ -42,10 +42,13 @@ class MemoryRegistry:
         """See the port."""
         return self._revision
 
-    async def changed_since(self, revision: int) -> tuple[int, Sequence[RegisteredDevice]]:
+    async def changed_since(self, revision: int) -> tuple[int, AsyncIterator[RegisteredDevice]]:
         """See the port."""
-        changed = sorted((at, device_id) for device_id, at in self._revisions.items() if at > revision)
-        return self._revision, [self._devices[device_id] for _, device_id in changed]
+        return self._revision, self._changes(revision)
+
+    async def _changes(self, revision: int) -> AsyncIterator[RegisteredDevice]:
+        for _, device_id in sorted((at, device_id) for device_id, at in self._revisions.items() if at > revision):
+            yield self._devices[device_id]
 
     async def device(self, device_id: str) -> RegisteredDevice | None:
         """See the port."""

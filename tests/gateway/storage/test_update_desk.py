@@ -57,7 +57,7 @@ async def test_a_rollout_offers_its_release_and_the_offer_goes_down_once(updates
     one = release()
 
     def begin(store):  # type: ignore[no-untyped-def]
-        SERVICE.register(store, device())
+        SERVICE.register(store, [device()])
         SERVICE.publish_release(store, "ayu", one.document, one.signatures, NOON)
         SERVICE.create_rollout(
             store, "ayu", "r1", "November", one.release_id, ["cam-1"], Policy(control=0.0), NOON, NOON + 9e5, NOON
@@ -85,7 +85,7 @@ async def test_a_rollout_offers_its_release_and_the_offer_goes_down_once(updates
 async def test_what_a_device_reports_is_kept_with_the_batch_and_what_it_garbles_is_a_reject(
     database: Database, updates: SqlUpdates
 ) -> None:
-    await updates.act(lambda store: SERVICE.register(store, device(stock=None)))
+    await updates.act(lambda store: SERVICE.register(store, [device(stock=None)]))
     ledger = SqlLedger(database, time_to_act, updates.handle)
     said = [
         DeviceMessage("cam-1", "update/reported", inventory(), NIGHT),
