@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from firmware_updates.attempt import retried
 from firmware_updates.attempt_row import BEFORE_RISK, FINAL, Attempt, Outcome, State
@@ -18,6 +19,7 @@ from firmware_updates.work import Work, quarantine_key
 NONCE_KEPT_S = 7 * 86_400.0
 BATCH = 500
 COHORT_MOST = 2000
+JUDGED = frozenset({State.SUCCEEDED, State.PROBATION, State.FAILED, State.ROLLED_BACK})
 ACTIVE = frozenset({RolloutState.SCHEDULED, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED})
 NOT_STARTED = frozenset({RolloutState.DRAFT, RolloutState.SIMULATED, RolloutState.PENDING_APPROVAL})
 
@@ -93,15 +95,16 @@ def _judge(work: Work, rollout: Rollout, wave: int, health: HealthBook | None) -
     control = len(rollout.waves) - 1
     if health is None or wave == control or not rollout.policy.control:
         return Verdict.OK
-    since = rollout.waves[0].since
-    updated = work.store.attempts(
-        rollout.rollout_id, {State.SUCCEEDED, State.PROBATION, State.FAILED, State.ROLLED_BACK}, {wave}, "", COHORT_MOST
-    )
+    updated = work.store.attempts(rollout.rollout_id, JUDGED, {wave}, "", COHORT_MOST)
     untouched = work.store.attempts(rollout.rollout_id, BEFORE_RISK, {control}, "", COHORT_MOST)
     if not untouched:
         return Verdict.OK
-    cohorts = (health.cohort([one.device_id for one in rows], since, work.now) for rows in (updated, untouched))
-    verdict, findings = judge(*cohorts)
+    since = {one.device_id: one.reported_at or one.granted_at for one in updated if one.grant_id}
+    middle = median(since.values()) if since else work.now
+    verdict, findings = judge(
+        health.cohort(since, work.now),
+        health.cohort(dict.fromkeys((one.device_id for one in untouched), middle), work.now),
+    )
     for finding in findings:
         work.note("gate_worse", rollout.rollout_id, f"{finding.name} p={finding.p:.2g} size={finding.size:.2f}")
     return verdict

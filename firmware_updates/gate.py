@@ -1,8 +1,9 @@
 """The health gate: a wave against an untouched control, on the same fault rules and key metrics.
 
-Counts (reboots, episodes of fault rules) are compared by the exact conditional test of two Poisson rates; changes of a
-metric on each device by the rank-sum test. A finding counts only if it is both unlikely (Bonferroni over all that was
-looked at) and large enough to matter.
+Counts (reboots, episodes of fault rules) are compared by the exact conditional test of two Poisson rates. A metric is
+looked at twice: are most devices worse (rank-sum test of the changes), and are some much worse (how many got worse by a
+change that matters, as two shares)? A release that leaks on a tenth of the devices moves no median. A finding counts
+only if it is both unlikely (Bonferroni over all that was looked at) and large enough to matter.
 """
 
 import math
@@ -12,8 +13,9 @@ from enum import Enum
 
 from firmware_updates.budget import binomial_tail
 
-ALPHA = 0.01
+ALPHA = 0.001
 MIN_RATIO = 1.5
+MIN_EXCESS = 0.05
 MIN_DEVICE_HOURS = 24.0
 MIN_SAMPLES = 8
 
@@ -50,7 +52,7 @@ class Finding:
 
 def judge(wave: Cohort, control: Cohort) -> tuple[Verdict, tuple[Finding, ...]]:
     """WAIT until both sides were watched long enough; a clear harm is told at once."""
-    names = len(wave.counts) + len(wave.worsening)
+    names = len(wave.counts) + 2 * len(wave.worsening)
     found = []
     for name in sorted(wave.counts):
         p, ratio = compare_counts(
@@ -65,6 +67,10 @@ def judge(wave: Cohort, control: Cohort) -> tuple[Verdict, tuple[Finding, ...]]:
         p, shift = rank_sum(ours, theirs), _median(ours) - _median(theirs)
         if p < ALPHA / names and shift >= 1.0:
             found.append(Finding(name, p, shift))
+            continue
+        p, excess = compare_shares(ours, theirs)
+        if p < ALPHA / names and excess >= MIN_EXCESS:
+            found.append(Finding(f"{name} on some", p, excess))
     if found:
         return Verdict.WORSE, tuple(found)
     watched = min(wave.device_hours, control.device_hours) >= MIN_DEVICE_HOURS
@@ -77,6 +83,13 @@ def compare_counts(ours: int, our_hours: float, theirs: int, their_hours: float)
         return 1.0, 1.0
     p = binomial_tail(ours, ours + theirs, our_hours / (our_hours + their_hours))
     return p, (ours / our_hours) / (max(theirs, 0.5) / their_hours)
+
+
+def compare_shares(ours: tuple[float, ...], theirs: tuple[float, ...]) -> tuple[float, float]:
+    """(p, excess) that more of ours got worse by a change that matters: given the sum, our part of it is binomial."""
+    n, m = len(ours), len(theirs)
+    bad, their_bad = sum(change >= 1.0 for change in ours), sum(change >= 1.0 for change in theirs)
+    return binomial_tail(bad, bad + their_bad, n / (n + m)), bad / n - their_bad / m
 
 
 def rank_sum(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:

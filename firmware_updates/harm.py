@@ -34,7 +34,7 @@ class Result:
 
 
 def parse_bad(text: str) -> Bad:
-    """`silent:0.08`, `revert:0.2`, `all:1.0` (silent on that share), `none`."""
+    """`silent:0.08`, `revert:0.2`, `worse:0.3` (metrics alone), `all:1.0` (silent on that share), `none`."""
     kind, _, share = text.partition(":")
     if text == "none":
         return Bad("silent", 0.0)
@@ -42,8 +42,8 @@ def parse_bad(text: str) -> Bad:
         value = float(share)
     except ValueError:
         value = -1.0
-    if kind not in ("silent", "revert", "all") or not 0 <= value <= 1:
-        raise BadSpecError(f"--bad {text!r}: use silent:0.08, revert:0.2, all:1.0 or none")
+    if kind not in ("silent", "revert", "worse", "all") or not 0 <= value <= 1:
+        raise BadSpecError(f"--bad {text!r}: use silent:0.08, revert:0.2, worse:0.3, all:1.0 or none")
     return Bad("silent" if kind == "all" else kind, value)
 
 

@@ -1,16 +1,20 @@
 """One rollout of a bad release on simulated devices: the real service, guards, budget and stop test, in virtual time.
 
 Simulated devices in six zones, 8 to a site, ask for grants in their own nightly window and are online on most nights. A
-bad install goes silent for ever (`silent`, `all`) or comes back with the old version (`revert`).
+bad install goes silent for ever (`silent`, `all`), comes back with the old version (`revert`), or works and is worse:
+it leaks memory, and no fault rule says a word (`worse`).
 """
 
 import heapq
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware_updates.budget import Exposure
 from firmware_updates.device import Release, UpdateDevice
-from firmware_updates.entitlement import Entitlement
+from firmware_updates.entitlement import DAY_S, Entitlement
+from firmware_updates.gate import Cohort
+from firmware_updates.health import HOUR_S, HealthDiary
 from firmware_updates.inbox import Director
 from firmware_updates.memory import MemoryUpdateStore
 from firmware_updates.messages import (
@@ -45,6 +49,7 @@ SITE = 8
 ONLINE = 0.95
 TICK_S = 300.0
 SETTLE_S = 3 * 3600.0
+LEAK_PCT_H = 1.5
 DAYS = 45
 _ROLLOUT = "harm"
 _DOCUMENT = b"""{"schema":1,"product":"cam","component":"firmware","hw_ids":["cam-a"],"version":"2.5.0",
@@ -58,7 +63,7 @@ _OLD, _NEW = Component("2.4.1", 6), Component("2.5.0", 7)
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """What is wrong with the release: `kind` silent or revert, on `share` of the devices."""
+    """What is wrong with the release: `kind` silent, revert or worse, on `share` of the devices."""
 
     kind: str
     share: float
@@ -87,6 +92,26 @@ class _Sim:
     harmed: bool = False
 
 
+class _Metrics:
+    """What telemetry would have told: memory as it is used on a healthy device, and what a bad install leaks."""
+
+    def __init__(self, sims: Mapping[str, _Sim], chance: random.Random) -> None:
+        self._sims, self._chance = sims, chance
+
+    def cohort(self, since: Mapping[str, float], until: float) -> Cohort:
+        """See `ports.HealthBook`."""
+        diary = HealthDiary()
+        diary.watch(since)
+        for device_id, at in since.items():
+            leaks = self._sims[device_id].harmed
+            level, hour = self._chance.uniform(45, 65), at - DAY_S
+            while hour < until:
+                leaked = min(30.0, LEAK_PCT_H * max(0.0, hour - at) / HOUR_S) if leaks else 0.0
+                diary.sample(device_id, hour, {"mem_used_pct": level + leaked + self._chance.gauss(0, 2)})
+                hour += 2 * HOUR_S
+        return diary.cohort(since, until)
+
+
 class _Urls:
     def url(self, release: Release, device_id: str, now: float) -> str:
         return f"simulated:{release.release_id}/{device_id}/{now:.0f}"
@@ -100,13 +125,14 @@ class Fleet:
         self._kind = bad.kind
         release_key, director_key = generate_key(), generate_key()
         keys = key_set(KeyRole.RELEASE, 1, [public_raw(release_key)])
-        self.service = UpdateService(Director(director_key, keys, _Urls()))
+        self._sims: dict[str, _Sim] = {}
+        metrics = _Metrics(self._sims, random.Random(f"metrics/{seed}"))
+        self.service = UpdateService(Director(director_key, keys, _Urls()), metrics)
         self.store = MemoryUpdateStore()
         self._now = START
         self._events: list[tuple[float, int, str, str]] = []
         self._serial = 0
         chosen = policy or Policy(k0=default_k0(devices))
-        self._sims: dict[str, _Sim] = {}
         for index, is_bad in enumerate(deal(devices, bad.share, self._chance)):
             self._add(index, bad=is_bad)
         signature = encode_signature(sign(_DOCUMENT, release_key))
@@ -150,19 +176,17 @@ class Fleet:
         device_id = f"cam-{index:05}"
         zone = ZONES[index // SITE % len(ZONES)]
         self._sims[device_id] = sim = _Sim(device_id, bad, parse_windows(zone, ""))
-        self.service.register(
-            self.store,
-            UpdateDevice(
-                device_id=device_id,
-                model=f"model-{index % 3}",
-                hw_id="cam-a",
-                site_id=f"site-{index // SITE}",
-                group="",
-                windows=sim.windows,
-                entitlement=Entitlement(zone),
-                online_chance=ONLINE,
-            ),
+        device = UpdateDevice(
+            device_id=device_id,
+            model=f"model-{index % 3}",
+            hw_id="cam-a",
+            site_id=f"site-{index // SITE}",
+            group="",
+            windows=sim.windows,
+            entitlement=Entitlement(zone),
+            online_chance=ONLINE,
         )
+        self.service.register(self.store, [device])
         self._report(sim, _OLD, confirmed=True)
 
     # --- devices --------------------------------------------------------------------------------------------------
@@ -194,7 +218,7 @@ class Fleet:
 
     def _come_back(self, sim: _Sim) -> None:
         sim.boot, sim.seq = sim.boot + 1, 0
-        if sim.bad:
+        if sim.bad and self._kind != "worse":
             self._report(sim, _OLD, confirmed=True)
             return
         self._report(sim, _NEW, confirmed=False)

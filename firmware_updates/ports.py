@@ -6,7 +6,7 @@ PostgreSQL at SERIALIZABLE): the guards of a grant hold only then. `tests/contra
 to this.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,6 +88,12 @@ class UpdateStore(Protocol):
 
     def put_device(self, device: UpdateDevice) -> None:
         """Key: device_id."""
+
+    def devices(self, device_ids: Sequence[str]) -> Sequence[UpdateDevice]:
+        """Those of these ids (at most a few hundred) that are there."""
+
+    def put_devices(self, devices: Sequence[UpdateDevice]) -> None:
+        """Many at once."""
 
     def release(self, release_id: str) -> Release | None:
         """By id."""
@@ -179,5 +185,5 @@ class ImageUrls(Protocol):
 class HealthBook(Protocol):
     """What diagnostics saw. Kept by the gateway: this package does not know rules."""
 
-    def cohort(self, device_ids: Sequence[str], since: float, until: float) -> Cohort:
-        """Events and worsening of metrics on these devices in [since, until)."""
+    def cohort(self, since: Mapping[str, float], until: float) -> Cohort:
+        """Episodes and worsening of metrics on each of these devices from its own instant on, up to `until`."""

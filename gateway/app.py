@@ -20,7 +20,7 @@ from firmware_updates.service import UpdateService
 from gateway import metrics
 from gateway.access import device_authentication
 from gateway.clock import Clock, SystemClock
-from gateway.derived import base_url, broker_address, endpoint_settings, load_rules, web_secret, web_settings
+from gateway.derived import base_url, broker_address, endpoint_settings, web_secret, web_settings
 from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
@@ -96,7 +96,6 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """Run a whole gateway until the block ends. Raises ValueError for settings, rules or a schema that cannot work."""
     clock = clock or SystemClock()
     catalogue, faults = load_catalogue(), load_faults()
-    load_rules(settings, catalogue)  # what is wrong with the files is told before anything is opened
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         database = await _database(stack, settings, clock)
@@ -147,7 +146,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
         limits = Limits(settings.pipeline.window, settings.pipeline.batch)
         pipeline = Pipeline(
-            digest, ledger, memory, forwarder, clock, position=position, limits=limits, committed=committed
+            digest, ledger, memory, health.tap(forwarder), clock, position=position, limits=limits, committed=committed
         )
         rules.follow(pipeline, history, registry, clock)
         ways: list[Downlink] = []
@@ -221,6 +220,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             images=images,
             releases=ReleaseDesk(updates, service, registry, images),
             software=OwnersDesk(updates, service),
+            rules=rules.backtests,
             deliveries=deliveries,
         )
         http_port = await stack.enter_async_context(

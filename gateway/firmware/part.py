@@ -10,13 +10,16 @@ import structlog
 
 from diagnostics.changes import Change, ChangeKind, Scope
 from firmware_updates.attempt_row import AT_RISK
-from firmware_updates.gate import Cohort
+from firmware_updates.clockwork import COHORT_MOST
+from firmware_updates.health import WATCHED, HealthDiary
 from firmware_updates.ports import Done, UpdateStore
 from firmware_updates.rollout import RolloutState
 from firmware_updates.service import UpdateService
 from gateway.clock import Clock, every
 from gateway.firmware.devices import follow_registry
 from gateway.ingest.digest import EXPECT, INTERNAL
+from gateway.ingest.pipeline import Outflow
+from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Intake
 from gateway.ports.registry import Registry
 from gateway.storage.update_desk import SqlUpdates
@@ -41,30 +44,28 @@ class Heard(Protocol):
         """When a device was last heard, by the gateway's clock."""
 
 
-class UpdateLog:
-    """Changes of health on devices, kept for the health gate: bounded, newest kept."""
+class UpdateLog(HealthDiary):
+    """What the health gate remembers, told by the pipeline: episodes through `noticed`, samples on their way out."""
 
-    KEPT: Final = 50_000
+    def tap(self, outflow: Outflow) -> Outflow:
+        """The outflow, with an ear on what passes."""
+        return _Overheard(outflow, self)
 
-    def __init__(self) -> None:
-        self._seen: list[tuple[float, str, str]] = []
 
-    def note(self, at: float, device_id: str, fault_class: str) -> None:
-        """An episode opened on a device."""
-        self._seen.append((at, device_id, fault_class))
-        if len(self._seen) > self.KEPT:
-            del self._seen[: self.KEPT // 10]
+class _Overheard:
+    def __init__(self, outflow: Outflow, health: HealthDiary) -> None:
+        self._outflow, self._health = outflow, health
 
-    def cohort(self, device_ids: Sequence[str], since: float, until: float) -> Cohort:
-        """See `firmware_updates.ports.HealthBook`."""
-        wanted = set(device_ids)
-        counts: dict[str, int] = {}
-        for at, device_id, fault_class in reversed(self._seen):
-            if at < since:
-                break
-            if at < until and device_id in wanted:
-                counts[fault_class] = counts.get(fault_class, 0) + 1
-        return Cohort(len(wanted) * (until - since) / 3600.0, counts)
+    @property
+    def full(self) -> bool:
+        """See `Outflow`."""
+        return self._outflow.full
+
+    def offer(self, position: int, samples: Sequence[Sample]) -> None:
+        """See `Outflow`."""
+        for sample in samples:
+            self._health.sample(sample.device_id, sample.at, sample.metrics)
+        self._outflow.offer(position, samples)
 
 
 class UpdatePart:
@@ -89,6 +90,7 @@ class UpdatePart:
         self._wake, self._due = asyncio.Event(), True
         self._told: dict[str, tuple[float, int]] = {}
         self._looked_at = 0.0
+        self._watched: list[str] = []
         self.trouble = ""
 
     def wake(self) -> None:
@@ -127,10 +129,18 @@ class UpdatePart:
         """One round: the registry's changes, what is due, who is alive, what to expect."""
         if await follow_registry(self.updates, self.service, self._registry):
             log.info("updates follow the registry")
+        await self._watch()
         handled = await self.updates.tick(now)
         await self.look(now)
         if handled.updates or handled.tickets:
             self._changed()
+
+    async def _watch(self) -> None:
+        """Remember the metrics of rollouts' devices, from the first draft on: what was before is compared with."""
+        rollouts = await self.updates.read(lambda store: [one.rollout_id for one in store.rollouts() if not one.over])
+        if rollouts != self._watched:
+            self._watched = rollouts
+            self._health.watch(await self.updates.read(lambda store: _targets(store, rollouts)))
 
     async def look(self, now: float) -> None:
         """What an attempt that moved changes at once: faults of devices at work, who is alive, what to expect."""
@@ -174,6 +184,19 @@ def _at_work(store: UpdateStore, service: UpdateService, now: float) -> dict[str
                 expected = service.expectation(store, row.device_id)
                 if expected is not None:
                     found[row.device_id] = (expected.silent_until, expected.reboots)
+    return found
+
+
+def _targets(store: UpdateStore, rollouts: Sequence[str]) -> list[str]:
+    """The control and, of each other wave, as many as the gate looks at."""
+    found: list[str] = []
+    for rollout in rollouts:
+        row = store.rollout(rollout)
+        waves = range(len(row.waves)) if row else ()
+        for wave in reversed(waves):
+            found += [one.device_id for one in store.attempts(rollout, None, {wave}, "", COHORT_MOST)]
+            if len(found) >= WATCHED:
+                return found
     return found
 
 

@@ -18,6 +18,7 @@ from gateway.firmware.images import ImageStore
 from gateway.firmware.part import UpdateLog, UpdatePart
 from gateway.firmware.views import UpdatePages
 from gateway.ingest.digest import EXPECT, INTERNAL
+from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound
 from gateway.ports.registry import Customer, RegisteredDevice, Site
 from gateway.storage.database import open_database
@@ -57,6 +58,7 @@ class Scene:
     pages: UpdatePages
     heard: Heard
     clock: ManualClock
+    health: UpdateLog
 
     async def rollout(self, **policy: object) -> None:
         """A rollout by Ayu that waits for approval."""
@@ -114,7 +116,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         )
         updates = SqlUpdates(database, service, time_to_act, clock)
         part = UpdatePart(updates, service, health, registry, heard, heard, clock, heard.changed)
-        yield Scene(updates, service, registry, part, UpdatePages(database, updates, service), heard, clock)
+        yield Scene(updates, service, registry, part, UpdatePages(database, updates, service), heard, clock, health)
 
 
 def opened(device: str, at: float, fault: str = "F22") -> Change:
@@ -257,14 +259,39 @@ async def test_what_an_update_explains_is_told_even_after_the_rollouts_deadline(
     assert row.state is State.FAILED
 
 
-def test_the_gate_counts_events_of_its_devices_in_its_time_and_forgets_the_oldest_first() -> None:
-    log = UpdateLog()
-    for at, device, fault in ((10.0, "a", "F1"), (20.0, "b", "F1"), (30.0, "a", "F2"), (40.0, "c", "F1")):
-        log.note(at, device, fault)
-    cohort = log.cohort(["a", "b"], 15.0, 15.0 + 3600.0)
-    assert (cohort.device_hours, dict(cohort.counts)) == (2.0, {"F2": 1, "F1": 1})
-    assert dict(log.cohort(["a"], 0.0, 30.0).counts) == {"F1": 1}
-    for number in range(UpdateLog.KEPT):
-        log.note(100.0 + number, "z", "F9")
-    assert dict(log.cohort(["a", "b", "c"], 0.0, 1e9).counts) == {}
-    assert log.cohort(["z"], 0.0, 1e9).counts["F9"] >= UpdateLog.KEPT * 0.8
+class Taken:
+    """A history store that takes everything."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.full = True
+
+    def offer(self, position: int, samples: Sequence[Sample]) -> None:
+        assert samples
+        self.positions.append(position)
+
+
+async def test_the_gate_hears_the_metrics_of_a_rollouts_devices_on_their_way_to_the_history(scene: Scene) -> None:
+    await scene.rollout()
+    await scene.part.step(NIGHT)
+    await scene.part.step(NIGHT)
+    history = Taken()
+    outflow = scene.health.tap(history)
+    assert outflow.full
+    for hour in range(48):
+        at = NIGHT + hour * 3600
+        leak = 20.0 if hour > 24 else 0.0
+        outflow.offer(hour, [Sample(device, at, {"mem_used_pct": 50.0 + leak}) for device in ("cam-1", "stranger")])
+    assert history.positions == list(range(48))
+    seen = scene.health.cohort({"cam-1": NIGHT + 24 * 3600, "stranger": NIGHT + 24 * 3600}, NIGHT + 48 * 3600)
+    assert seen.worsening == {"mem_used_pct": (2.5,)}
+
+
+async def test_a_rollout_of_more_devices_than_the_gate_looks_at_is_watched_as_far_as_it_goes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.firmware.part.WATCHED", 1)
+    await scene.rollout()
+    await scene.part.step(NIGHT)
+    await scene.updates.act(lambda store: scene.service.revoke_release(store, "ayu", release().release_id, "", NIGHT))
+    await scene.part.step(NIGHT)
