@@ -10,7 +10,10 @@ class Clock(Protocol):
     """Time as shells see it."""
 
     def now(self) -> float:
-        """Epoch seconds, UTC."""
+        """Epoch seconds, UTC. May jump: people, NTP and dead batteries set clocks."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, for durations: they go on evenly whatever the clock is set to."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds of this clock."""
@@ -22,6 +25,10 @@ class SystemClock:
     def now(self) -> float:
         """Epoch seconds, UTC."""
         return time.time()  # noqa: TID251 - this is the one place
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds."""
@@ -39,6 +46,10 @@ class ManualClock:
         """Epoch seconds, UTC."""
         return self._now
 
+    def monotonic(self) -> float:
+        """The same: nobody sets this clock but by letting time pass."""
+        return self._now
+
     def move(self, seconds: float) -> None:
         """Let time pass and wake all who slept for it."""
         self._now += seconds
@@ -53,9 +64,12 @@ class ManualClock:
 
 
 async def every(clock: Clock, seconds: float) -> AsyncIterator[float]:
-    """Yield the time again and again, `seconds` apart (the work in between does not add up: it is a period)."""
-    due = clock.now()
+    """Yield the time again and again, `seconds` apart (the work in between does not add up: it is a period).
+
+    A clock that is set meanwhile changes nothing but the time that is said.
+    """
+    due = clock.monotonic()
     while True:
         yield clock.now()
-        due = max(due + seconds, clock.now())
-        await clock.sleep(max(0.0, due - clock.now()))
+        due = max(due + seconds, clock.monotonic())
+        await clock.sleep(max(0.0, due - clock.monotonic()))

@@ -115,7 +115,7 @@ class Pipeline:
         self._arrived = asyncio.Event()
         self._waiting: list[Callable[[], None]] = []
         self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(maxsize=1)
-        self._checkpoint_at = clock.now() + self.limits.checkpoint_s
+        self._checkpoint_at = clock.monotonic() + self.limits.checkpoint_s
         self._checkpoint_after = self.limits.checkpoint_messages
         self._tick_due = False
         self._deaf: list[Inbound] = []
@@ -179,9 +179,10 @@ class Pipeline:
                 if ticked:
                     await self._commission(_Step(ticked))
             done = self._draining and not inbox
-            due = now >= self._checkpoint_at or self.counts.received >= self._checkpoint_after
+            elapsed = self._clock.monotonic()
+            due = elapsed >= self._checkpoint_at or self.counts.received >= self._checkpoint_after
             if done or (due and self._position):
-                self._checkpoint_at = now + self.limits.checkpoint_s
+                self._checkpoint_at = elapsed + self.limits.checkpoint_s
                 self._checkpoint_after = self.counts.received + self.limits.checkpoint_messages
                 # Memory as of all that was digested so far: the queue keeps it behind those commits.
                 await self._commission(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
@@ -241,14 +242,14 @@ class Pipeline:
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Try again and again while the database is away: 0.1 s doubling to 5 s. Nothing overtakes."""
-        delay, began = 0.1, 0.0
+        delay, began, since = 0.1, 0.0, 0.0
         while True:
             try:
                 done = await work()
             except OSError as error:
                 self.counts.retries += 1
                 if not self.counts.trouble:
-                    began = self._clock.now()
+                    began, since = self._clock.now(), self._clock.monotonic()
                     log.error("the ledger is away; retrying", reason=str(error))
                 self.counts.trouble = str(error) or type(error).__name__
                 await self._clock.sleep(delay)
@@ -256,7 +257,7 @@ class Pipeline:
             else:
                 if self.counts.trouble:
                     log.info("the ledger is back")
-                    if self._clock.now() - began > self.limits.deaf_s:
+                    if self._clock.monotonic() - since > self.limits.deaf_s:
                         self.hearing(False, began)
                         self.hearing(True, self._clock.now())
                 self.counts.trouble = ""

@@ -178,7 +178,7 @@ class Forwarder:
             self._forwarded += len(load.samples)
             outbox.landed(load)
             self._note(mark, outbox.cursor)
-        if not outbox.caught_up and self._clock.now() >= self._journal_due:
+        if not outbox.caught_up and self._clock.monotonic() >= self._journal_due:
             await self._catch_up(outbox)
         await self._advance()
         await self._measure()
@@ -199,7 +199,7 @@ class Forwarder:
         if samples:
             mark = await self._history.append(entries[-1].position, samples)
             self._forwarded += len(samples)
-            self._journal_due = self._clock.now() + len(samples) / self._pace.catch_up_per_second
+            self._journal_due = self._clock.monotonic() + len(samples) / self._pace.catch_up_per_second
         if entries:
             outbox.reached(entries[-1].position)
         self._note(mark, outbox.cursor)
@@ -230,10 +230,10 @@ class Forwarder:
         outbox = self._outbox
         if outbox is not None and outbox.caught_up:
             self._backlog = Backlog(0, 0, None)
-        elif self._clock.now() < self._measure_due:
+        elif self._clock.monotonic() < self._measure_due:
             return
         else:
-            self._measure_due = self._clock.now() + self._pace.measure_seconds
+            self._measure_due = self._clock.monotonic() + self._pace.measure_seconds
             try:
                 self._backlog = await self._ledger.backlog(READER)
             except OSError:
@@ -248,7 +248,7 @@ class Forwarder:
         if outbox.caught_up:
             seconds = self._pace.poll_seconds
         else:
-            seconds = self._journal_due - self._clock.now()
+            seconds = self._journal_due - self._clock.monotonic()
             if seconds <= 0:
                 return
         async with asyncio.TaskGroup() as group:

@@ -23,7 +23,7 @@ from gateway.torture.witness import embedded_points, ledger_effects, prepare
 IDS = [f"cam-{number}" for number in range(6)]
 PER_SECOND = 50.0
 MOST_MB = 300.0
-SETTLE_S = 120.0
+SETTLE_S = 40.0
 FAULT = f"device:{IDS[0]}:F07"
 _MIGRATING = threading.Lock()  # alembic's operations are one global of the process
 DEAF = "gateway:gateway:F40"

@@ -115,10 +115,10 @@ class EmbeddedHistory:
                 if self._store.tail.rows >= FLUSH_ROWS:
                     await self._run(self._store.flush)
                     self._trouble = ""
-                started = self._clock.now()
+                started = self._clock.monotonic()
                 if (progress := await self._run(self._store.compact_next)) is not Progress.NONE:
                     if progress is Progress.SOME:
-                        await self._clock.sleep(_REST * (self._clock.now() - started))
+                        await self._clock.sleep(_REST * (self._clock.monotonic() - started))
                     continue
             except OSError as error:
                 self._trouble = str(error)
@@ -130,12 +130,12 @@ class EmbeddedHistory:
 
     async def keep_bounded(self) -> None:
         """Apply the retention, at start and every ten minutes; empty the tail every six hours."""
-        flush_at = self._clock.now() + _TAIL_SECONDS
-        async for now in every(self._clock, _UPKEEP_SECONDS):
+        flush_at = self._clock.monotonic() + _TAIL_SECONDS
+        async for _ in every(self._clock, _UPKEEP_SECONDS):
             try:
-                if now >= flush_at:
+                if self._clock.monotonic() >= flush_at:
                     await self._run(self._store.flush)
-                    flush_at = now + _TAIL_SECONDS
+                    flush_at = self._clock.monotonic() + _TAIL_SECONDS
                 await self._retain()
             except OSError as error:
                 _log.warning("history retention failed, tried again in %.0f s: %s", _UPKEEP_SECONDS, error)

@@ -269,6 +269,9 @@ class FastClock(SystemClock):
     def now(self) -> float:
         return START + (super().now() - self._began) * 200
 
+    def monotonic(self) -> float:
+        return self.now()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 200)
 
