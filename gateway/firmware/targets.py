@@ -38,6 +38,9 @@ def policy_of(wish: Wish, devices: int) -> Policy:
     return Policy(
         k0=wish.budget or default_k0(devices),
         consent_required=wish.consent,
+        canary_soak_s=wish.canary_soak_h * 3600.0,
+        soak_s=wish.soak_min * 60.0,
+        site_cap=wish.site_cap,
         control=0.05 if devices >= SMALL else 0.0,
     )
 

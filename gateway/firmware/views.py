@@ -123,17 +123,22 @@ def _view(store: UpdateStore, rollout: Rollout, counts: dict[tuple[int, str], in
         approver=rollout.approved_by,
         created_at=rollout.created_at,
         sha256=release.manifest.sha256 if release else "",
-        waves=[_wave(rollout, number, counts) for number in range(len(rollout.waves))],
+        waves=[wave for number in range(len(rollout.waves)) if (wave := _wave(rollout, number, counts)).devices],
         budget_used=exposure.at_risk + exposure.bad,
         budget_total=policy.k0 + policy.per_success * exposure.mature,
         stops_when=(
-            f"more than {policy.k0} devices are at risk or bad before others have proved the release",
-            f"failures are more than {policy.stop_rate:.0%} beyond doubt (one chance in {1 / policy.stop_alpha:,.0f})",
-            "updated devices do worse than the untouched control on the same fault rules",
+            ("budget", str(policy.k0)),
+            ("rate", f"{policy.stop_rate:.0%}", f"{1 / policy.stop_alpha:,.0f}"),
+            *((("control",),) if policy.control else ()),
         ),
         failures=_failures(store, rollout),
         reason=rollout.reason,
         content_sha256=rollout.content_sha256,
+        deadline_at=rollout.deadline_at,
+        canary_soak_s=policy.canary_soak_s,
+        soak_s=policy.soak_s,
+        site_cap=policy.site_cap,
+        consent=policy.consent_required,
     )
 
 
@@ -142,7 +147,8 @@ def _wave(rollout: Rollout, number: int, counts: dict[tuple[int, str], int]) -> 
         return sum(counts.get((number, state.value), 0) for state in states)
 
     last = len(rollout.waves) - 1
-    name = "canaries" if number == 0 else "control, updated last" if number == last else f"wave {number}"
+    control = number == last and rollout.policy.control > 0
+    name = "canaries" if number == 0 else "control" if control else str(number)
     return WaveView(
         name=name,
         state=rollout.waves[number].state.value,

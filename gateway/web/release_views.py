@@ -38,7 +38,8 @@ class ReleaseView:
 class Wish:
     """What somebody wants to roll out: a filter of devices (empty parts mean all) and the numbers people set.
 
-    `budget` 0 means the default; `days` until the deadline.
+    `budget` 0 means the default; `days` until the deadline. Soaks: hours (the canaries) and minutes (each later device)
+    for which it must stay healthy before it counts; `site_cap` at once at one site.
     """
 
     release_id: str
@@ -48,6 +49,9 @@ class Wish:
     days: float = 14.0
     budget: int = 0
     consent: bool = False
+    canary_soak_h: float = 24.0
+    soak_min: float = 60.0
+    site_cap: int = 2
 
 
 @dataclass(frozen=True, slots=True)

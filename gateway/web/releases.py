@@ -63,6 +63,9 @@ def wish_of(release_id: str, fields: dict[str, str]) -> Wish:
         days=_number(fields.get("days", "") or "14", 0.1, 365.0),
         budget=int(_number(fields.get("budget", "") or "0", 0, 100_000)),
         consent=fields.get("consent") == "on",
+        canary_soak_h=_number(fields.get("canary_soak_h", "") or "24", 0.05, 720.0),
+        soak_min=_number(fields.get("soak_min", "") or "60", 1, 43_200),
+        site_cap=int(_number(fields.get("site_cap", "") or "2", 1, 1000)),
     )
 
 

@@ -3,7 +3,18 @@
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.web import devices, labels, queue, releases, rollouts, series, stream, ticket_forms, ticket_page
+from gateway.web import (
+    devices,
+    labels,
+    queue,
+    releases,
+    rollouts,
+    series,
+    stream,
+    ticket_forms,
+    ticket_page,
+    update_words,
+)
 from gateway.web.directory import DIRECTORY, Directory
 from gateway.web.language import _
 from gateway.web.pages import render
@@ -33,6 +44,7 @@ async def settings(request: web.Request) -> web.StreamResponse:
         "g d": _("done tickets"),
         "g v": _("devices"),
         "g r": _("rollouts"),
+        "g e": _("rules (managers)"),
         "?": _("this list"),
     }
     return render(request, "staff/settings.html", {"keys_list": keys, "section": "settings"})
@@ -57,7 +69,9 @@ def add_routes(app: web.Application) -> None:
     """All routes of the console."""
     parts = app[PARTS]
     app[DIRECTORY] = Directory(parts.registry, parts.accounts, parts.clock)
-    aiohttp_jinja2.get_env(app).globals.update(labels=labels, views=tuple(labels.VIEW_KEYS))
+    aiohttp_jinja2.get_env(app).globals.update(
+        labels=labels, updates=update_words, views=tuple(labels.VIEW_KEYS), rules_shown=parts.rules is not None
+    )
     add(app, Access.STAFF, "GET", "/staff/settings", settings)
     add(app, Access.STAFF, "POST", "/staff/settings", save_settings)
     for pages in (queue, stream, ticket_page, series, devices, releases, rollouts):

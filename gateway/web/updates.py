@@ -32,7 +32,7 @@ class UpdateViews(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WaveView:
-    """One wave of a rollout: how many devices stand where."""
+    """One wave of a rollout: how many devices stand where. `name`: "canaries", "control", or its number."""
 
     name: str
     state: str
@@ -48,7 +48,9 @@ class WaveView:
 
 @dataclass(frozen=True, slots=True)
 class RolloutView:
-    """One rollout. `budget_used` of `budget_total` devices are at risk or bad; `stops_when`: rules in words."""
+    """One rollout. `budget_used` of `budget_total` devices are at risk or bad; `stops_when`: rules by name, with
+    their numbers (see `update_words.stop_rule`).
+    """
 
     rollout_id: str
     release: str
@@ -63,10 +65,15 @@ class RolloutView:
     waves: Sequence[WaveView]
     budget_used: int
     budget_total: int
-    stops_when: Sequence[str] = ()
+    stops_when: Sequence[Sequence[str]] = ()
     failures: Sequence[tuple[str, int]] = ()
     reason: str = ""
     content_sha256: str = ""  # what an approver agrees to
+    deadline_at: float = 0.0
+    canary_soak_s: float = 0.0
+    soak_s: float = 0.0
+    site_cap: int = 0
+    consent: bool = False
 
 
 class Refused(Exception):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from gateway.web.server import create_app
+from tests.gateway.firmware.scene import scene
 from tests.gateway.web.world import PASSWORD, World, make_world
 from tests.parts.chromium import ServedApp, Visit, running_chromium, visit
 
@@ -24,8 +26,8 @@ def chromium() -> Iterator[Browser]:
 class Stage:
     """The application and its world, and whoever visits."""
 
-    def __init__(self, browser: Browser, served: ServedApp, world: World) -> None:
-        self._browser, self._served, self.world = browser, served, world
+    def __init__(self, browser: Browser, served: ServedApp, world: World, release: str = "") -> None:
+        self._browser, self._served, self.world, self.release = browser, served, world, release
         self._visits: list[Visit] = []
         self.url = served.url
 
@@ -63,6 +65,25 @@ def stage(chromium: Browser) -> Iterator[Stage]:
         on_stage = Stage(chromium, served, worlds[0])
         yield on_stage
         assert on_stage.leave() == [], "the console of a browser complained"
+
+
+@pytest.fixture
+def updating(chromium: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """A stage on which updates are under way; `release` is the id of the one that is whole."""
+    made: list[Any] = []
+    stack = AsyncExitStack()
+
+    async def make() -> Any:
+        made.append(await stack.enter_async_context(scene(tmp_path)))
+        return create_app(made[0][1])
+
+    with ServedApp(make) as served:
+        world, _parts, release = made[0]
+        on_stage = Stage(chromium, served, world, release)
+        yield on_stage
+        complaints = on_stage.leave()
+        served.run(stack.aclose())
+        assert complaints == [], "the console of a browser complained"
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -15,6 +16,10 @@ from gateway.ports.history import Latest, Sample
 from gateway.ports.ledger import Effects, JournalKind, Reject, RejectReason
 from gateway.ports.live import ActiveEpisode, DeviceView, Liveness
 from gateway.ports.registry import Customer, RegisteredDevice, Role, Site, User
+from gateway.ports.rule_book import Draft
+from gateway.rules.book import SHIPPED, at_start, base_of
+from gateway.rules.desk import RuleDesk
+from gateway.rules.jobs import Backtests
 from gateway.storage.history_memory import MemoryHistory
 from gateway.storage.memory import (
     MemoryAccounts,
@@ -24,6 +29,7 @@ from gateway.storage.memory import (
     MemoryRegistry,
     MemoryTickets,
 )
+from gateway.storage.memory.rule_book import MemoryRuleBook
 from gateway.tickets.ticket import CloseCode, WaitingFor
 from gateway.web.knowledge import Knowledge
 from gateway.web.parts import WebParts, WebSettings
@@ -35,6 +41,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 PASSWORD = "siaga siaga siaga"
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # as fast as argon2 goes
 FAULTS, CATALOGUE = load_faults(), load_catalogue()
+BASE = base_of((files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), SHIPPED)
 
 
 class Live:
@@ -55,12 +62,12 @@ class Rollouts:
     def __init__(self) -> None:
         self.steps: list[tuple[str, str, str]] = []
         waves = (
-            WaveView("canary", "passed", 10, 0, 0, 0, 10, 0, 0),
-            WaveView("1: Kemang", "passed", 40, 0, 0, 0, 39, 1, 0),
-            WaveView("2: Jakarta", "open", 160, 61, 19, 4, 74, 1, 1, "0.9 % failed"),
-            WaveView("3: all", "pending", 790, 790, 0, 0, 0, 0, 0, "waits for wave 2"),
+            WaveView("canaries", "passed", 10, 0, 0, 0, 10, 0, 0),
+            WaveView("1", "passed", 40, 0, 0, 0, 39, 1, 0),
+            WaveView("2", "open", 160, 61, 19, 4, 74, 1, 1, "0.9 % failed"),
+            WaveView("control", "pending", 790, 790, 0, 0, 0, 0, 0, "waits for wave 2"),
         )
-        stops = ("more than 2 % of a wave failed", "updated devices restart twice as often as the others")
+        stops = (("budget", "10"), ("control",))
         failures = (("not_enough_space", 2), ("lost", 1))
         self.one = RolloutView(
             "r-250", "cam-4k 2.5.0", "2.5.0", "2.4.1", "CAM-4K (1,000)", "running", "dewi", "sari", NOW - 20 * HOUR,
@@ -116,6 +123,8 @@ class World:
         self.updates = Updates()
         self.rollouts = Rollouts()
         self.wake = Broadcaster()
+        self.rule_desk = RuleDesk(MemoryRuleBook(self.tickets), BASE, CATALOGUE, FAULTS)
+        self.rules = Backtests(self.rule_desk, self.history, self.registry, self.clock)
 
     def parts(self, **more: object) -> WebParts:
         settings = WebSettings(secret=b"s" * 32, secure_cookies=False, support_contact="+62 811 555 010")
@@ -132,6 +141,7 @@ class World:
             wake=self.wake,
             updates=self.updates,
             rollouts=self.rollouts,
+            rules=self.rules,
         )
         return WebParts(**{**given, **more})
 
@@ -232,6 +242,12 @@ def open_ticket(
 
 async def make_world() -> World:
     world, rng = World(), random.Random(4)
+    first = at_start(BASE, None, NOW - 30 * DAY)
+    assert first is not None
+    await world.rule_desk.book.append(first)
+    slow = next(chunk.text for chunk in BASE.chunks if chunk.name == "sd-slow").replace("version = 1", "version = 2")
+    drafted = slow.replace("limit = 100, clear = 70", "limit = 120, clear = 70")
+    await world.rule_desk.book.save(Draft("a-draft", "dewi", NOW - DAY, NOW - HOUR, 1, 1, "sd-slow", drafted))
     await world.registry.put(CUSTOMERS, SITES, DEVICES)
     for user in USERS:
         await world.accounts.put_user(user)
