@@ -32,6 +32,22 @@ def test_a_device_has_one_fault_at_a_time_with_rest_between() -> None:
         assert all(later[0] - earlier[1] >= 2 * DAY_S for earlier, later in itertools.pairwise(spans))
 
 
+def test_the_same_fault_seldom_comes_back_to_a_device_and_not_soon() -> None:
+    ends: dict[tuple[str, str], float] = {}
+    soon = 0
+    for episode in sorted(score_fleet(3, START).episodes, key=lambda episode: episode.onset):
+        key = (episode.device_id, episode.fault.id)
+        soon += key in ends and episode.onset < ends[key] + 10 * DAY_S
+        ends[key] = episode.end
+    assert soon <= 8
+    assert len(ends) > 700
+
+
+def test_where_chance_left_too_few_hosts_another_device_is_drawn() -> None:
+    scenario = score_fleet(18, START)
+    assert Counter(episode.fault.id for episode in scenario.episodes) == dict.fromkeys(FAULTS, 20)
+
+
 def test_seeds_differ_and_repeat() -> None:
     first, again, other = (score_fleet(seed, START).truths_json() for seed in (1, 1, 2))
     assert first == again != other

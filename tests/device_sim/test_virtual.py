@@ -9,7 +9,7 @@ from device_sim.fleet import score_fleet
 from device_sim.scenario import Scenario
 from device_sim.virtual import Arrival, play
 from device_sim.wire import Report, Status
-from tests.device_sim.fleets import START, one_site
+from tests.device_sim.fleets import START, afflict, one_site
 
 DAY = 86400.0
 
@@ -76,6 +76,15 @@ def test_json_is_the_same_story_and_fits_a_message() -> None:
         if arrival.leaf == "telemetry":
             rows = body if isinstance(body, list) else [body]
             assert [row["seq"] for row in rows] == [report.seq for report in arrival.body]  # type: ignore[union-attr]
+
+
+def test_what_the_firmware_notices_by_itself_is_told_within_seconds() -> None:
+    for fault_id, leaf in (("F12", "event"), ("F34", "event"), ("F42", "telemetry")):
+        scenario = one_site()
+        episode = afflict(scenario, fault_id)
+        told = [a for a in arrivals(scenario, 1.1) if a.device_id == episode.device_id and a.leaf == leaf]
+        after = [a.received_at - episode.start for a in told if a.received_at >= episode.start]
+        assert 0 < after[0] < 6, fault_id
 
 
 def outage(u: float) -> tuple[Scenario, float, float]:

@@ -56,6 +56,39 @@ def test_a_second_ticket_of_the_same_key_is_a_duplicate():
     assert score.classes["F07"].duplicates == 1
 
 
+def test_a_fault_that_comes_back_is_noticed_by_the_ticket_that_opens_again():
+    first, second = fault(onset=10 * D), fault(onset=18 * D)
+    again = ticket(at=20 * D, how=How.REOPENED)
+    score = board([ticket(at=12 * D), ticket(at=13 * D, how=How.NOTED), again], [first, second])
+    part = score.classes["F07"]
+    assert (part.early, part.duplicates, part.delays) == (2, 0, [48.0, 48.0])
+    assert (score.tickets, score.reopened) == (1, 1)
+    noted = board([ticket(at=12 * D), ticket(at=20 * D, how=How.NOTED)], [first, second])
+    assert noted.classes["F07"].early == 2
+
+
+def test_a_ticket_that_opens_again_for_nothing_is_false_and_a_line_on_an_open_one_is_not():
+    score = board([ticket("s3-3", at=D, how=How.REOPENED), ticket("s3-3", at=2 * D, how=How.NOTED)], [])
+    assert (len(score.false_healthy), score.consequences) == (1, 0)
+
+
+def test_a_fault_of_a_site_is_told_by_any_of_its_devices_or_by_the_site():
+    uplink = fault("s1-0", "F19", scope="site", affected=tuple(d for d in SITES if d[:2] == "s1"))
+    for told in (ticket("s1-3", "F19"), ticket("s1", "F19", scope=Scope.SITE), ticket("x", "F19", scope=Scope.FLEET)):
+        assert board([told], [uplink]).classes["F19"].early == 1
+    assert board([ticket("s2", "F19", scope=Scope.SITE)], [uplink]).classes["F19"].missed
+    assert board([ticket("s1", "F19", scope=Scope.SITE)], [fault("s1-0", "F19")]).classes["F19"].missed
+
+
+def test_an_outage_whose_ticket_opens_again_has_one_ticket():
+    devices = tuple(d for d in SITES if d[:2] == "s1")
+    outage = Fault("s1-0", "F39", T0 + D, T0 + D, T0 + 2 * D, "s1", "site", "step", devices)
+    site = ticket("s1", "F39", D + 60, Scope.SITE, how=How.REOPENED)
+    assert board([site], [outage]).per_outage == [1]
+    new = ticket("s1", "F39", D + 30, Scope.SITE)
+    assert board([new, site], [outage]).per_outage == [1]
+
+
 def test_other_classes_on_an_ill_device_are_consequences_and_on_a_healthy_one_false():
     score = board([ticket(name="F24"), ticket("s3-3", "F24")], [fault()])
     assert (score.consequences, len(score.false_healthy), len(score.false_elsewhere)) == (1, 1, 0)
@@ -110,6 +143,36 @@ def test_the_board_is_plain_json_even_of_nothing():
     assert empty["coverage"]["share"] is None
     assert empty["false_per_100_device_months"]["rate"] is None
     assert full["classes"]["F07"]["before_visible"] == 1
+
+
+def test_several_runs_are_one_board():
+    one = board([ticket(), ticket("s3-3", "F24")], [fault()])
+    two = board([ticket("s0-1", "F24", 50 * D)], [fault(), fault("s1-1", "F24")])
+    both = report(pool([one, two]))
+    assert both["coverage"]["of"] == 3
+    assert both["coverage"]["share"] == pytest.approx(1 / 3, abs=1e-4)
+    assert both["classes"]["F24"]["shape"] == "degradation"
+    assert both["false_by_class_and_rule"] == {"F24 rule@1": 2}
+    assert both["missed"] == 2
+
+
+def test_the_board_says_which_targets_were_met():
+    good = report(board([ticket()], [fault()]))["targets"]
+    assert good == {
+        "coverage_95": True,
+        "classes_below_85": [],
+        "lead_median_48_h": True,
+        "lead_p10_6_h": True,
+        "false_half_per_100": True,
+        "no_duplicates": True,
+        "one_ticket_an_outage": None,
+        "none_in_own_outage": True,
+    }
+    bad = report(board([ticket("s3-3", name="F24")], [fault()]))["targets"]
+    assert (bad["coverage_95"], bad["classes_below_85"], bad["false_half_per_100"]) == (False, ["F07"], False)
+    assert bad["lead_median_48_h"] is None
+    none = report(judge([], [], {}, PERIOD))["targets"]
+    assert (none["coverage_95"], none["false_half_per_100"]) == (None, None)
 
 
 def test_bounds_agree_with_tables():

@@ -6,11 +6,12 @@ import json
 import pytest
 from rich.console import Console
 
-from diagnostics.changes import Scope
-from diagnostics.score import Fault, Raised, judge
+from diagnostics.changes import Scope, Severity
+from diagnostics.score import Fault, How, Raised, judge
 from gateway import scoreboard
 from gateway.cli import main
-from gateway.scoreboard_run import DAY, START, Course, run_part
+from gateway.scoreboard_run import DAY, START, Course, how_it_opens, run_part
+from gateway.tickets.policy import Advise, Append, Decision, Leave, Link, Open, Raise, Reason, Reopen
 
 SMALL = Course(seed=2, days=3.0, devices=20, per_class=0)
 
@@ -24,6 +25,37 @@ def test_the_board_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> Non
     assert board["own_outages"] == 2
     assert board["tickets_during_own_outage"] == 0
     assert board["classes"]["F40"]["injected"] == 2
+
+
+def test_several_seeds_are_one_board_with_a_headline_each(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--devices", "20", "--days", "1", "--episodes", "0", "--workers", "1", "--json"]
+    assert main(["score", "--seed", "1", "3", *words]) == 0
+    board = json.loads(capsys.readouterr().out)
+    assert (board["seeds"], board["seeds_are"]) == ([1, 3], "odd")
+    assert board["by_seed"].keys() == {"1", "3"}
+    assert board["reports"] > 3000
+    assert board["cpu_seconds"] > 0
+    assert board["targets"]["no_duplicates"] is True
+    assert main(["score", "--seed", "1", "2", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds_are"] == "odd and even"
+
+
+@pytest.mark.parametrize(
+    ("decision", "how"),
+    [
+        (Open(Reason.FIRST_EPISODE), How.NEW),
+        (Advise(Reason.OUT_OF_WARRANTY_AND_CONTRACT), How.NEW),
+        (Link(Reason.AFTER_CLOSING, "SG-1", advisory=False), How.NEW),
+        (Reopen(Reason.CAME_BACK, Severity.HIGH), How.REOPENED),
+        (Reopen(Reason.WORSE_AFTER_SOLVING, Severity.HIGH), None),
+        (Append(Reason.ANOTHER_EPISODE, another=True), How.NOTED),
+        (Raise(Reason.WORSE, Severity.HIGH, another=True), How.NOTED),
+        (Raise(Reason.WORSE, Severity.HIGH), None),
+        (Leave(Reason.SAME_EPISODE), None),
+    ],
+)
+def test_what_the_policy_decides_is_a_ticket_one_open_again_or_a_line(decision: Decision, how: How | None) -> None:
+    assert how_it_opens(decision) is how
 
 
 def test_the_board_is_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
