@@ -35,7 +35,7 @@ from gateway.ingest.endpoint.server import Endpoint, open_endpoint
 from gateway.ingest.mqtt_client import BrokerClient
 from gateway.ingest.pipeline import Limits, Pipeline
 from gateway.ingest.recovery import recover
-from gateway.live import FleetMemory, LivePages, follow_registry, load_registry, watch_hearing
+from gateway.live import FleetMemory, LivePages, follow_registry, load_registry, resume_hearing, watch_hearing
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
@@ -161,6 +161,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         telling = open_telling(settings, database, registry, faults, catalogue, clock)
         notifier, deliveries = await stack.enter_async_context(telling)
 
+        await resume_hearing(memory, forwarder, pipeline.hearing, clock, by_ourselves=settings.mqtt.enabled)
+
         # From here on it runs. What starts first stops last.
         stack.callback(tasks.create_task(forwarder.run(), name="forwarder").cancel)
         piping = tasks.create_task(pipeline.run(), name="pipeline")
@@ -179,7 +181,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             stack.callback(tasks.create_task(broker.run(), name="broker").cancel)
             ways.append(broker)
             if endpoint is None:
-                watching = watch_hearing(partial(getattr, broker, "trouble"), pipeline.hearing, clock)
+                trouble = partial(getattr, broker, "trouble")
+                watching = watch_hearing(trouble, pipeline.hearing, clock, told=memory.told_deaf)
                 stack.callback(tasks.create_task(watching, name="hearing").cancel)
         for work, name in (
             (publisher.run(), "downlink"),

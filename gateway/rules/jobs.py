@@ -66,7 +66,7 @@ class Backtests:
     """The queue and its one worker (`run`)."""
 
     def __init__(self, desk: RuleDesk, history: History, registry: Registry, clock: Clock) -> None:
-        self._desk, self._history, self._registry, self._clock = desk, history, registry, clock
+        self.desk, self._history, self._registry, self._clock = desk, history, registry, clock
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._queue: asyncio.Queue[Job] = asyncio.Queue(MAX_WAITING)
 
@@ -81,7 +81,7 @@ class Backtests:
 
     def begin(self, text: str, shown: Edition, days: float, pattern: str, **of: Any) -> Job:
         """Ask for one. RuleRefused for text with mistakes, days that are none, or too many that wait already."""
-        checked = self._desk.check(text, shown)
+        checked = self.desk.check(text, shown)
         if checked.merged is None or checked.refused:
             raise RuleRefused(str(checked.mistakes[0]))
         if not 0 < days <= MAX_DAYS:
@@ -121,9 +121,9 @@ class Backtests:
 
         merged = job.checked.merged
         assert merged is not None, "a job is made of rules that can be merged"
-        old, catalogue = self._desk.rules_of(job.old), self._desk.catalogue
+        old, catalogue = self.desk.rules_of(job.old), self.desk.catalogue
         start = end - job.days * DAY_S
         result = await backtest(old, merged, catalogue, self._history, devices, len(known), start, end, told)
         if job.draft_id:
-            await self._desk.book.keep_backtest(job.draft_id, job.version, as_json(result))
+            await self.desk.book.keep_backtest(job.draft_id, job.version, as_json(result))
         job.result = result

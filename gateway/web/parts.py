@@ -15,6 +15,7 @@ from gateway.ports.live import LiveFleet
 from gateway.ports.notifications import Deliveries
 from gateway.ports.registry import Accounts, Registry
 from gateway.ports.tickets import Tickets
+from gateway.rules.jobs import Backtests
 from gateway.web.knowledge import Knowledge
 from gateway.web.release_views import Releases, Software
 from gateway.web.updates import Rollouts, UpdateViews
@@ -85,6 +86,7 @@ class WebParts:
     images: Images | None = None
     releases: Releases | None = None
     software: Software | None = None
+    rules: Backtests | None = None
     deliveries: Deliveries | None = None
 
 

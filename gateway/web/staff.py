@@ -9,6 +9,8 @@ from gateway.web import (
     queue,
     releases,
     rollouts,
+    rule_drafts,
+    rules,
     series,
     stream,
     ticket_forms,
@@ -74,6 +76,6 @@ def add_routes(app: web.Application) -> None:
     )
     add(app, Access.STAFF, "GET", "/staff/settings", settings)
     add(app, Access.STAFF, "POST", "/staff/settings", save_settings)
-    for pages in (queue, stream, ticket_page, series, devices, releases, rollouts):
+    for pages in (queue, stream, ticket_page, series, devices, releases, rollouts, rules, rule_drafts):
         pages.add_routes(app)
     ticket_forms.add_routes(app)

@@ -14,6 +14,10 @@ BUDIS = {
     "{status}": "404",
     "{release_id}": "0123456789abcdef",
     "{sha256}": "no-hash",
+    "{rule}": "sd-slow",
+    "{deed}": "watch",
+    "{number}": "1",
+    "{draft}": "a-draft",
 }
 STREAMS = {"/staff/events"}
 
@@ -73,9 +77,10 @@ async def test_agents_cannot_do_what_only_managers_may(server, crowd) -> None:
     managers = [it for it in _routes(server) if it[2] is Access.MANAGER]
     assert managers
     for method, pattern, _ in managers:
-        path = pattern.replace("{step}", "pause").replace("{rollout_id}", "r-250")
+        path = _path(pattern.replace("{step}", "pause"))
         assert await _ask(crowd["sari"], method, path) == 404, pattern
-        assert await _ask(crowd["dewi"], method, path) == 422, pattern
+        done = (200, 303) if method == "GET" or path == "/staff/rules/drafts" else (422,)
+        assert await _ask(crowd["dewi"], method, path) in done, pattern
 
 
 async def test_what_belongs_to_another_customer_does_not_exist(server, crowd) -> None:
