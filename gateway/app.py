@@ -162,7 +162,6 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         notifier, deliveries = await stack.enter_async_context(telling)
 
         await resume_hearing(memory, forwarder, pipeline.hearing, clock, by_ourselves=settings.mqtt.enabled)
-
         # From here on it runs. What starts first stops last.
         stack.callback(tasks.create_task(forwarder.run(), name="forwarder").cancel)
         piping = tasks.create_task(pipeline.run(), name="pipeline")
@@ -181,8 +180,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             stack.callback(tasks.create_task(broker.run(), name="broker").cancel)
             ways.append(broker)
             if endpoint is None:
-                trouble = partial(getattr, broker, "trouble")
-                watching = watch_hearing(trouble, pipeline.hearing, clock, told=memory.told_deaf)
+                watching = watch_hearing(partial(getattr, broker, "trouble"), pipeline.hearing, clock, memory.told_deaf)
                 stack.callback(tasks.create_task(watching, name="hearing").cancel)
         for work, name in (
             (publisher.run(), "downlink"),

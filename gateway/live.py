@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -62,6 +63,11 @@ class FleetMemory:
         elif device.device_id in self.registered:
             self.registered.discard(device.device_id)
             self.fleet.forget(device.device_id)
+
+    @property
+    def told_deaf(self) -> bool:
+        """Whether the fleet was told that we cannot hear, and not yet that we can."""
+        return self.fleet._sight.watch.blind_by_order
 
     def received_at(self, device_id: str) -> float | None:
         """When it was last heard; None: never."""
@@ -158,14 +164,37 @@ async def follow_registry(memory: FleetMemory, registry: Registry, revision: int
             log.info("the registry changed", devices=count)
 
 
+class Outbox(Protocol):
+    """The part of the forwarder that tells whether the outbox is full."""
+
+    full: bool
+
+    async def look(self) -> None:
+        """Measure it now."""
+
+
 DEAF_S = 20.0
 """A broker that is away for so long is our own outage: shorter than any device's silence timeout."""
 
 
-async def watch_hearing(trouble: Callable[[], str], tell: Callable[[bool, float], None], clock: Clock) -> None:
-    """Tell the fleet when the only way in is away, and when it is back, for ever."""
+async def resume_hearing(
+    memory: FleetMemory, forwarder: Outbox, tell: Callable[[bool, float], None], clock: Clock, *, by_ourselves: bool
+) -> None:
+    """At the start: the process before may have been ended while it had told the fleet that it cannot hear.
+
+    Nobody else would ever take that back. `by_ourselves`: devices connect to us, so we hear from now on. A full outbox
+    takes it back when it has room, the watch over an only broker (`watch_hearing`) when that is there.
+    """
+    await forwarder.look()
+    if memory.told_deaf and by_ourselves and not forwarder.full:
+        tell(True, clock.now())
+
+
+async def watch_hearing(
+    trouble: Callable[[], str], tell: Callable[[bool, float], None], clock: Clock, told: bool = False
+) -> None:
+    """Tell the fleet when the only way in is away, and when it is back, for ever. `told`: it was, before the start."""
     since: float | None = None
-    told = False
     while True:
         await clock.sleep(1.0)
         now = clock.now()

@@ -6,7 +6,7 @@ again on the journal after a crash, so nothing in here may depend on anything bu
 
 import json
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Protocol
 
@@ -67,7 +67,9 @@ INTERNAL: Link = _Nowhere()
 EXPECT = "$expect"
 """Channel of an internal message: {"until": s, "reboots": n}; the device is being worked on (see `Fleet.expect`)."""
 INGEST = "$ingest"
-"""Channel of an internal message: b"lost" or b"restored"; whether we can hear at all (see `Fleet.ingest_lost`)."""
+"""Channel of an internal message: whether we can hear at all (see `Fleet.ingest_lost`): b"restored", or b"lost" with
+the reason behind it, which the incident says.
+"""
 RULES = "$rules"
 """Channel of an internal message: the number of an edition of the rules; from here on it judges (see `Fleet.adopt`)."""
 Adopt = Callable[[int, float], Sequence[Change]]
@@ -179,8 +181,10 @@ class _Batch:
             self._fleet.expect(message.device_id, float(told["until"]), int(told["reboots"]))
         elif message.channel == RULES:
             self.changes += self._adopt(int(message.payload), message.received_at)
-        elif message.payload == b"lost":
-            self.changes += self._fleet.ingest_lost(message.received_at)
+        elif message.payload.startswith(b"lost"):
+            why = message.payload[5:].decode()
+            for change in self._fleet.ingest_lost(message.received_at):
+                self.changes.append(replace(change, evidence=replace(change.evidence, note=why)))
         else:
             self.changes += self._fleet.ingest_restored(message.received_at)
 

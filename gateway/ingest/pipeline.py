@@ -202,7 +202,7 @@ class Pipeline:
 
     async def _wait_for_outflow(self) -> None:
         log.warning("outbox full: not acknowledging until the history store has caught up")
-        self.hearing(False, self._clock.now())
+        self.hearing(False, self._clock.now(), "The outbox is full: telemetry waits for the history store.")
         deaf, self._deaf = self._deaf, []
         await self._commission(_Step(self._digest.batch(deaf, self._clock.now())))
         while self._outflow.full and not self._draining:
@@ -214,9 +214,9 @@ class Pipeline:
             await self._clock.sleep(self.limits.tick_s)
         self.hearing(True, self._clock.now())
 
-    def hearing(self, can_hear: bool, at: float) -> None:
+    def hearing(self, can_hear: bool, at: float, why: str = "The broker is away.") -> None:
         """Tell the fleet that we cannot hear since `at` (our own outage), or can again. It goes through the journal."""
-        word = b"restored" if can_hear else b"lost"
+        word = b"restored" if can_hear else f"lost {why}".encode()
         self._deaf.append(Inbound("", INGEST, word, at, INTERNAL, 0))
         self._arrived.set()
 
@@ -258,7 +258,7 @@ class Pipeline:
                 if self.counts.trouble:
                     log.info("the ledger is back")
                     if self._clock.monotonic() - since > self.limits.deaf_s:
-                        self.hearing(False, began)
+                        self.hearing(False, began, "The database was away.")
                         self.hearing(True, self._clock.now())
                 self.counts.trouble = ""
                 return done

@@ -148,6 +148,10 @@ class Forwarder:
             raise OSError(f"history store away since {self._failures} tries: {self._trouble}")
         await self._history.ready()
 
+    async def look(self) -> None:
+        """Measure the outbox before anything is taken in: it may be full from the start."""
+        await self._measure()
+
     async def run(self) -> None:
         """Forward for ever. Returns never; raises only what is a mistake of ours."""
         while True:
