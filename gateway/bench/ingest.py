@@ -4,6 +4,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,22 @@ def bare_paho(connections: int, window: int, seconds: float) -> Figure | None:
             return measured(child.pid, broker, connections, window, seconds)
 
 
-def measured(pid: int, port: int, connections: int, window: int, seconds: float) -> Figure:
-    """Load a port, and read what the process used from the first message until its last work on them is done."""
+def measured(
+    pid: int,
+    port: int,
+    connections: int,
+    window: int,
+    seconds: float,
+    worked_off: Callable[[int], None] = lambda _messages: None,
+) -> Figure:
+    """Load a port, and read what the process used from the first message until its last work on them is done.
+    `worked_off` returns when that many messages have gone where they should.
+    """
     before: list[Used] = []
     outcome = blast(port, connections, window, seconds, lambda: before.append(used(pid)))
-    after = settled(pid)
     messages = max(1, int(outcome["messages"]))
+    worked_off(messages)
+    after = settled(pid)
     cpu_s = after.cpu_s - before[0].cpu_s
     return Figure(
         messages,

@@ -67,8 +67,10 @@ def process(*command: str, core: int, quiet: bool = True, env: dict[str, str] | 
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, *, broker_port: int | None, rules: Path | None) -> Iterator[tuple[Any, int]]:
-    """A gateway as `siaga run` makes it, ready; yields the process and its MQTT port."""
+def gateway(
+    folder: Path, *, broker_port: int | None, rules: Path | None, influx: str = ""
+) -> Iterator[tuple[Any, int]]:
+    """A gateway as `siaga run` makes it, ready; yields the process and its MQTT port. `influx`: URL of its history."""
     http, mqtt = free_port(), free_port()
     config = folder / "siaga.toml"
     config.write_text(
@@ -77,6 +79,7 @@ def gateway(folder: Path, *, broker_port: int | None, rules: Path | None) -> Ite
         + f'[http]\nport = {http}\n[log]\nlevel = "error"\n'
         f"[mqtt]\nport = {mqtt}\nmessages_per_second = 1000000\n"
         + (f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n' if broker_port else "")
+        + (f'[history]\nkind = "influxdb"\nurl = "{influx}"\ntoken = "bench"\n' if influx else "")
     )
     with process(sys.executable, "-m", "gateway", "run", "-c", str(config), core=0, quiet=False) as child:
         until_ready(http, child)

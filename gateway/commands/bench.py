@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -16,10 +17,21 @@ from rich.table import Table
 
 from diagnostics.catalogue import load_catalogue
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
-from gateway.bench import ingest, stages
+from gateway.bench import ingest, node_red, stages, stores
+from gateway.bench import rules as judging
+from gateway.bench.history import measure_history
 from gateway.bench.ingest import Figure
+from gateway.bench.stores import Stored
 
 METRICS = ("per_second", "cpu_us", "peak_mb", "p50_ms", "p99_ms")
+PARTS = ("stages", "rules", "history", "embedded", "single", "broker", "store")
+TITLES = {
+    "stages": "CPU us a message by stage, each alone",
+    "rules": "the cost of judging a report",
+    "history": "embedded history",
+}
+EMBEDDED, OTHER = "embedded, to the store", "Node-RED, batched flow, to the store"
+NOT_THERE = "two processes: this version runs as one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="load a round")
     parser.add_argument("--rules", type=int, default=100, help="rules that judge every report")
     parser.add_argument("--devices", type=int, default=1000, help="registered devices")
-    parser.add_argument("--only", choices=("stages", "embedded", "single", "broker"), help="one part of it")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print. 3 if the gateway under test does not start."""
-    wanted = [arguments.only] if arguments.only else ["stages", "embedded", "single", "broker"]
+    wanted = [arguments.only] if arguments.only else PARTS
     with tempfile.TemporaryDirectory(prefix="siaga-bench-rules-") as folder, Progress(transient=True) as progress:
         rules_file = Path(folder) / "rules.toml"
         rules = many_rules(arguments.rules)
@@ -42,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         task = progress.add_task("measuring", total=len(wanted) * arguments.rounds)
         found: dict[str, Any] = {"machine": machine(), "rules": arguments.rules, "devices": arguments.devices}
         for part in wanted:
-            if part == "stages":
+            if part in ("stages", "rules", "history"):
                 parsed: RuleSet = parse_rules(rules, str(rules_file), load_catalogue())
-                found["stages"] = stages.measure(parsed)
+                found[TITLES[part]] = _alone(part, parsed)
                 progress.advance(task, arguments.rounds)
                 continue
             rounds: dict[str, list[Figure]] = {}
@@ -54,11 +66,34 @@ def run(arguments: argparse.Namespace) -> int:
                         rounds.setdefault(name, []).append(figure)
                 progress.advance(task)
             found |= {name: _summary(figures) for name, figures in rounds.items()}
+        found["left out"] = _left_out(wanted, found)
     if arguments.json:
         print(json.dumps(found))
     else:
         _print(found)
     return 0
+
+
+def _alone(part: str, rules: RuleSet) -> dict[str, tuple[float, float, float]]:
+    """What is measured in this process: each figure with its median, least and most."""
+    if part == "stages":
+        return stages.measure(rules)
+    if part == "rules":
+        return dict(judging.measure())
+    return {name: (value, value, value) for name, value in asdict(measure_history()).items()}
+
+
+def _left_out(wanted: Sequence[str], found: dict[str, Any]) -> list[str]:
+    """What was not measured, and why."""
+    out = [NOT_THERE] if "broker" in wanted else []
+    if "broker" in wanted and "mosquitto + paho" not in found:
+        out.append("mosquitto + paho: mosquitto is not installed")
+    if "store" in wanted and OTHER not in found:
+        why = (
+            "mosquitto is not installed" if node_red.executable() else "no node-red on PATH or in SIAGA_BENCH_NODE_RED"
+        )
+        out.append(f"Node-RED: {why}")
+    return out
 
 
 def many_rules(count: int) -> str:
@@ -92,10 +127,25 @@ def _round(part: str, arguments: argparse.Namespace, rules: Path) -> list[tuple[
         return [("embedded, 8 pipelined connections", ingest.embedded(devices, 8, 500, seconds, rules))]
     if part == "single":
         return [("embedded, 1,000 connections of one message", ingest.embedded(devices, 1000, 1, seconds, rules))]
+    if part == "store":
+        return [
+            (EMBEDDED, _all_stored(stores.embedded(seconds / 2, rules))),
+            ("mosquitto + paho, to the store", _all_stored(stores.over_broker(seconds / 2, rules))),
+            (OTHER, _all_stored(stores.by_node_red(seconds / 2))),
+        ]
     return [
         ("mosquitto + paho", ingest.over_broker(8, 500, seconds, rules)),
         ("bare paho subscriber that does nothing", ingest.bare_paho(8, 500, seconds)),
     ]
+
+
+def _all_stored(stored: Stored | None) -> Figure | None:
+    """The figure of a road on which nothing was lost. OSError if something was: then it says nothing."""
+    if stored is None:
+        return None
+    if stored.lines < stored.figure.messages:
+        raise OSError(f"only {stored.lines} of {stored.figure.messages} messages came to the store")
+    return stored.figure
 
 
 def _summary(figures: list[Figure]) -> dict[str, Any]:
@@ -107,13 +157,14 @@ def _summary(figures: list[Figure]) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(width=max(120, Console().width))
     console.print(f"{found['rules']} rules, {found['devices']} registered devices, {found['machine']}")
-    if "stages" in found:
-        table = Table("stage (alone)", "CPU us a message", "least..most", title="by stage")
-        for name, (middle, least, most) in found["stages"].items():
-            table.add_row(name, f"{middle:.1f}", f"{least:.1f}..{most:.1f}")
-        console.print(table)
+    for title in TITLES.values():
+        if title in found:
+            table = Table(title, "median", "least..most")
+            for name, (middle, least, most) in found[title].items():
+                table.add_row(name, f"{middle:,.1f}", f"{least:,.1f}..{most:,.1f}" if least != most else "")
+            console.print(table)
     table = Table("whole gateway", "messages/s", "CPU us a message", "peak MB", "p50 ms", "p99 ms", title="medians")
     for name, row in found.items():
         if isinstance(row, dict) and "per_second" in row:
@@ -128,4 +179,13 @@ def _print(found: dict[str, Any]) -> None:
             )
     if table.row_count:
         console.print(table)
-    console.print("messages/s counts messages acknowledged after their commit; CPU is that of the gateway process.")
+    if EMBEDDED in found and OTHER in found:
+        times = found[OTHER]["cpu_us"]["median"] / found[EMBEDDED]["cpu_us"]["median"]
+        console.print(
+            f"Node-RED takes {times:.1f} times the CPU a message of the gateway, which also judges and commits."
+        )
+    for line in found["left out"]:
+        console.print(f"not measured: {line}")
+    console.print(
+        "messages/s counts messages acknowledged (by the gateway after their commit); CPU is of the one process."
+    )
