@@ -28,6 +28,7 @@ from diagnostics.shapes import Band, Feed, Shape, Watcher, anything, watcher
 from diagnostics.tracks import Track
 
 KEPT_SHAPES = 512
+KEPT_WORDS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +60,13 @@ class Plan:
     resting: frozenset[str] = frozenset()  # rules that only an hourly sample can move, firing or not
     shared_trouble: frozenset[str] = frozenset()  # rules that ask whether the site has the same trouble
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+    words: dict[tuple[tuple[str, str], ...], dict[str, str]] = field(default_factory=dict)
+
+    def shared_words(self, states: dict[str, str]) -> dict[str, str]:
+        """One dictionary for all devices that say the same of their states: nobody may change it."""
+        if len(self.words) >= KEPT_WORDS:
+            self.words.clear()
+        return self.words.setdefault(tuple(states.items()), states)
 
     def shape(self, names: tuple[str, ...]) -> Shape:
         """The shape of a report, made on first sight. Bounded: the oldest is forgotten."""

@@ -63,7 +63,7 @@ class Fleet(Roster):
         plan, metrics = memory.plan, report.metrics
         names = tuple(metrics)
         shape = plan.shapes.get(names) or plan.shape(names)
-        values = array("d", metrics.values())
+        values = array("d", [*metrics.values()])  # of a list it is made exactly as large as it must be
         recent = memory.newest(shape)
         if (
             recent is not None

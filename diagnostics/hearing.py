@@ -103,7 +103,7 @@ def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) 
     """Merge the states of a report; what changed, with the word before. Rules on changed states become due."""
     plan = memory.plan
     changed = {}
-    known = memory.states
+    known = dict(memory.states)
     words = plan.catalogue.state
     for name in [name for name in known if name not in said]:
         word = words.get(name)
@@ -114,6 +114,7 @@ def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) 
         if value != before and (before or len(known) < KEPT_STATES):
             known[name] = value
             changed[name] = before
+    memory.states = plan.shared_words(known)
     memory.transient = sum(words[name].while_sent for name in known if name in words)
     for name, before in changed.items():
         rules = plan.by_state.get(name, ())

@@ -150,16 +150,18 @@ def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
     block, column = memory.plan.column[rule.name]
     if block not in moment.completed:
         return None
-    if memory.blocks[block].newest(column) is None:
+    newest = memory.blocks[block].newest(column)
+    if newest is None:
         return None
-    points = memory.blocks[block].points(column, rule.max_points)
     sign = 1.0 if rule.towards == "above" else -1.0
-    newest = points[-1][1]
     if sign * newest >= sign * rule.limit:
         _keep_reach(rule, memory, moment.at, (0.0, 0.0, 0.0))
         return 0.0
     reached = told = None
-    if len(points) >= rule.min_points and (rule.from_level is None or sign * newest > sign * rule.from_level):
+    points = []
+    if rule.from_level is None or sign * newest > sign * rule.from_level:
+        points = memory.blocks[block].points(column, rule.max_points)
+    if len(points) >= rule.min_points:
         trend = fit(points)
         if trend.slope_high - trend.slope_low <= rule.spread_max * abs(trend.slope):
             reached = reach(trend, rule.limit, newest, sign)

@@ -83,7 +83,7 @@ class Memory:
     expected_until: float = 0.0
     expected_boots: int = 0
     impossible: int = 0  # values dropped since registration
-    states: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)  # shared by devices: replaced, never changed
     watch_at: float = 0.0  # when silence is looked at next, gateway time
     later_at: float = 0.0  # when a silent device may become a worse case (0 = never)
     transient: int = 0  # how many of the states end when a report does not carry them
@@ -91,7 +91,7 @@ class Memory:
     older: dict[str, tuple[float, float]] | None = None
     active: dict[str, Episode] = field(default_factory=dict)
     faults: dict[str, OpenFault] = field(default_factory=dict)
-    blocks: list[Block] = field(default_factory=list)
+    blocks: tuple[Block, ...] = ()
     windows: dict[str, list[tuple[float, float]]] | None = None  # averages and counts
     bases: dict[str, float] | None = None  # last values of counters
     signs: dict[str, SignatureProgress] | None = None
@@ -157,7 +157,9 @@ class Memory:
 
 def remember(device: Device, plan: Plan, site: Site) -> Memory:
     """An empty memory of a device that reports for the first time."""
-    return Memory(device, plan, site, blocks=[Block(*part) for part in zip(plan.blocks, plan.depths, strict=True)])
+    return Memory(
+        device, plan, site, blocks=tuple([Block(*part) for part in zip(plan.blocks, plan.depths, strict=True)])
+    )
 
 
 _PLAIN = (
@@ -188,7 +190,8 @@ def dump(memory: Memory) -> bytes:
     kept["signs"] = {name: _export_slots(part) for name, part in (memory.signs or {}).items()}
     kept["peers"] = {name: memory.peering(name) for name in memory.plan.peers if memory.peering(name) != NO_PEERING}
     if memory.stuck_values is not None and memory.stuck_runs is not None:
-        kept["stuck"] = [memory.plan.watched, memory.stuck_values.tobytes().hex(), memory.stuck_runs.tolist()]
+        values = array("d", memory.stuck_values)
+        kept["stuck"] = [memory.plan.watched, values.tobytes().hex(), memory.stuck_runs.tolist()]
     kept["streams"] = {name: stream.to_bytes().hex() for name, stream in (memory.streams or {}).items()}
     return json.dumps(kept, separators=(",", ":")).encode()
 
@@ -213,6 +216,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     past_rows = tuple((old_boot, last, _tuple_of_tuples(gaps)) for old_boot, last, gaps in past)
     memory.order = Sequence(boot, seq, _tuple_of_tuples(holes), past_rows, captured_at, odd)
     memory.clock = DeviceClock(*kept["clock"])
+    memory.states = plan.shared_words(memory.states)
     if memory.older is not None:
         memory.older = {name: (at, value) for name, (at, value) in memory.older.items()}
     if memory.windows is not None:
@@ -237,7 +241,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
         if name in plan.peers:
             memory.keep_peering(name, *part)
     if "stuck" in kept and tuple(kept["stuck"][0]) == plan.watched:
-        memory.stuck_values = array("d", bytes.fromhex(kept["stuck"][1]))
+        memory.stuck_values = array("f", memoryview(bytes.fromhex(kept["stuck"][1])).cast("d").tolist())
         memory.stuck_runs = array("H", kept["stuck"][2])
     streams = {name: Stream.from_bytes(bytes.fromhex(part)) for name, part in kept["streams"].items()}
     memory.streams = {name: stream for name, stream in streams.items() if name in plan.rules} or None

@@ -168,7 +168,7 @@ class Openings:
     @staticmethod
     def _all_over_the_site(site: Site, name: str, share: float) -> bool:
         alike = len(site.trouble.get(name, ()))
-        all_of_them = len(site.judged.get(name, ()))
+        all_of_them = sum(name in judging for judging in site.spoke.values())
         return all_of_them >= SITE_MIN and alike >= share * all_of_them
 
 

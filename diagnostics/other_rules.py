@@ -70,7 +70,7 @@ def _goes_on(before: Rule, after: Rule | None) -> bool:
 def take_past(memory: Memory, before: Memory) -> Memory:
     """Give a memory under new rules the downsampled past of the one under the old rules, track by track."""
     old = {block.tracks[0].cycle_s: block for block in before.blocks}
-    memory.blocks = [_block(block, old.get(block.tracks[0].cycle_s)) for block in memory.blocks]
+    memory.blocks = tuple(_block(block, old.get(block.tracks[0].cycle_s)) for block in memory.blocks)
     return memory
 
 

@@ -31,41 +31,38 @@ def group_of(rule: Peer, memory: Memory) -> Name:
     return rule.name, device.model, memory.firmware
 
 
-class Group:
-    """Values in rising order, and the effective time of each. Invariant: equally long."""
+def _join(group: array[float], value: float, at: float) -> None:
+    count = len(group) // 2
+    place = bisect_left(group, value, 0, count)
+    group.insert(count + place, at)
+    group.insert(place, value)
 
-    __slots__ = ("times", "values")
 
-    def __init__(self) -> None:
-        self.values = array("d")
-        self.times = array("d")
+def _part(group: array[float], value: float, at: float) -> None:
+    count = len(group) // 2
+    place = bisect_left(group, value, 0, count)
+    while group[count + place] != at:
+        place += 1
+    del group[count + place], group[place]
 
-    def add(self, value: float, at: float) -> None:
-        """A member speaks."""
-        place = bisect_left(self.values, value)
-        self.values.insert(place, value)
-        self.times.insert(place, at)
 
-    def take(self, value: float, at: float) -> None:
-        """A member's word no longer counts."""
-        place = bisect_left(self.values, value)
-        while self.times[place] != at:
-            place += 1
-        del self.values[place], self.times[place]
-
-    def around(self, at: float) -> array[float]:
-        """The values of about this time, in rising order. What catches up after an outage speaks of hours ago."""
-        if at - AT_ONCE_S <= min(self.times) and max(self.times) <= at + AT_ONCE_S:
-            return self.values
-        near = zip(self.values, self.times, strict=True)
-        return array("d", [value for value, when in near if at - AT_ONCE_S <= when <= at + AT_ONCE_S])
+def _around(group: array[float], at: float) -> array[float]:
+    """The values of about this time, in rising order. What catches up after an outage speaks of hours ago."""
+    count = len(group) // 2
+    values, times = group[:count], group[count:]
+    if at - AT_ONCE_S <= min(times) and max(times) <= at + AT_ONCE_S:
+        return values
+    near = zip(values, times, strict=True)
+    return array("d", [value for value, when in near if at - AT_ONCE_S <= when <= at + AT_ONCE_S])
 
 
 class PeerGroups:
-    """All groups of a fleet, by name."""
+    """All groups of a fleet, by name: the values of their members in rising order, then the effective time of each (in
+    one array, because an array costs more than ten numbers and most groups are the few devices of a site).
+    """
 
     def __init__(self) -> None:
-        self._groups: dict[Name, Group] = {}
+        self._groups: dict[Name, array[float]] = {}
 
     def share(self, rule: Peer, memory: Memory, value: float, at: float) -> None:
         """A device's newest value, and its effective time. It joins while there is room."""
@@ -73,18 +70,18 @@ class PeerGroups:
         self._take(rule, memory, name)
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = Group()
-        if len(group.values) < MEMBERS:
-            group.add(value, at)
+            group = self._groups[name] = array("d")
+        if len(group) < 2 * MEMBERS:
+            _join(group, value, at)
             memory.keep_peering(rule.name, value, at)
 
     def _take(self, rule: Peer, memory: Memory, name: Name) -> None:
         value, at = memory.peering(rule.name)
         if at:
             group = self._groups[name]
-            group.take(value, at)
+            _part(group, value, at)
             memory.keep_peering(rule.name, *NO_PEERING)
-            if not group.values:
+            if not group:
                 del self._groups[name]
 
     def drop(self, rule_name: str, memory: Memory) -> None:
@@ -106,14 +103,14 @@ class PeerGroups:
             rule = memory.plan.rules[name]
             assert isinstance(rule, Peer)
             if at:
-                self._groups.setdefault(group_of(rule, memory), Group()).add(value, at)
+                _join(self._groups.setdefault(group_of(rule, memory), array("d")), value, at)
 
     def measure(self, rule: Peer, memory: Memory, value: float, at: float) -> float | None:
         """The device's value at a time minus its peers' median of that time; None with too few peers."""
         group = self._groups.get(group_of(rule, memory))
         if group is None:
             return None
-        values = group.around(at)
+        values = _around(group, at)
         mine = memory.peering(rule.name)[1]
         others = len(values) - (mine == at)
         if others < rule.min_peers:

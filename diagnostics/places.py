@@ -18,18 +18,18 @@ class Site:
     """Invariant: `silent` are exactly the members whose memory says so; `held` of them have no verdict yet.
 
     `proving`: devices whose explanation has ended, with the time by which they must have reported. `trouble`: rule
-    name -> devices whose episode of it is not quiet (only for rules that ask). `spoke`: members that ever reported.
+    name -> devices whose episode of it is not quiet (only for rules that ask). `spoke`: members that ever reported,
+    with the rules that judge them and ask so.
     """
 
     site_id: str
     members: dict[str, None] = field(default_factory=dict)
-    spoke: dict[str, None] = field(default_factory=dict)
+    spoke: dict[str, frozenset[str]] = field(default_factory=dict)
     silent: dict[str, float] = field(default_factory=dict)
     suspects: dict[str, float] = field(default_factory=dict)  # last will said offline, when; nothing heard since
     held: dict[str, float] = field(default_factory=dict)  # device -> silent since when, gateway time of the verdict
     proving: dict[str, tuple[float, str]] = field(default_factory=dict)
     trouble: dict[str, set[str]] = field(default_factory=dict)
-    judged: dict[str, set[str]] = field(default_factory=dict)  # rule name -> devices that the rule judges
     outage: Outage | None = None
     heard_at: float = 0.0
 
@@ -41,7 +41,7 @@ class Site:
     def unlist(self, device_id: str) -> None:
         """A device no longer speaks here, or will be listed anew."""
         self.spoke.pop(device_id, None)
-        for named in (*self.trouble.values(), *self.judged.values()):
+        for named in self.trouble.values():
             named.discard(device_id)
 
     def export(self) -> list[Any]:

@@ -97,9 +97,7 @@ class Roster:
     def _speaks(self, memory: Memory) -> None:
         device = memory.device
         site = self._sites[device.site_id]
-        site.spoke[device.device_id] = None
-        for name in memory.plan.shared_trouble:
-            site.judged.setdefault(name, set()).add(device.device_id)
+        site.spoke[device.device_id] = memory.plan.shared_trouble
 
     def adopt(self, engine: Engine, now: float) -> Sequence[Change]:
         """Judge by other rules from now on. Episodes of rules that stay go on; those of rules that are gone are

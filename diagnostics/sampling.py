@@ -68,11 +68,12 @@ def _watch_for_freezing(memory: Memory, shape: Shape, values: array[float], at: 
     last, runs = memory.stuck_values, memory.stuck_runs
     if last is None or runs is None:
         watched = len(memory.plan.watched)
-        last = memory.stuck_values = array("d", [NAN] * watched)
-        runs = memory.stuck_runs = array("H", bytes(2 * watched))
+        last = memory.stuck_values = array("f", [NAN] * watched)
+        runs = memory.stuck_runs = array("H", [0] * watched)
     memory.stuck_at = at
+    rounded = array("f", values)  # alike in seven digits is alike
     for position, place in shape.stuck:
-        value = values[position]
+        value = rounded[position]
         if value == last[place]:
             runs[place] = min(MOST_ALIKE, runs[place] + 1)
         elif value == value:  # noqa: PLR0124 - not an impossible one

@@ -42,17 +42,17 @@ class Track:
 
 class Block:
     """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are the last complete ones
-    (`depth`: how many anybody looks back on).
+    (`depth`: how many anybody looks back on). `filling`: for each track what its aggregate has come to (a sum for
+    means), then for each the number of samples. One array, because an array costs more than ten numbers.
     """
 
-    __slots__ = ("counts", "cycle", "depth", "filling", "rows", "tracks")
+    __slots__ = ("cycle", "depth", "filling", "rows", "tracks")
 
     def __init__(self, tracks: tuple[Track, ...], depth: int = DEPTH) -> None:
         self.tracks = tracks
         self.depth = depth
         self.cycle = -1
-        self.filling = array("d", [0.0]) * len(tracks)  # this way no room is left that costs memory
-        self.counts = array("H", [0]) * len(tracks)
+        self.filling = array("f", [0.0]) * (2 * len(tracks))  # this way no room is left that costs memory
         self.rows = array("f")
 
     def roll(self, at: float) -> bool:
@@ -74,15 +74,15 @@ class Block:
     def _close(self) -> list[float]:
         """The row of the cycle that ends; the next one begins empty."""
         row = []
+        width = len(self.tracks)
         for column, track in enumerate(self.tracks):
-            count = self.counts[column]
+            count = self.filling[width + column]
             value = NAN
             if count:
                 value = self.filling[column] / count if track.aggregate == "mean" else self.filling[column]
                 self._watch_for_new_part(column, track, value)
             row.append(value)
-            self.counts[column] = 0
-            self.filling[column] = 0.0
+        self.filling = array("f", [0.0]) * (2 * width)
         return row
 
     def _watch_for_new_part(self, column: int, track: Track, value: float) -> None:
@@ -94,14 +94,15 @@ class Block:
 
     def feed(self, column: int, value: float) -> None:
         """Add a sample to the cycle being filled."""
-        count = self.counts[column]
+        number = len(self.tracks) + column
+        count = self.filling[number]
         kind = self.tracks[column].aggregate
         if kind == "mean":
             self.filling[column] += value
         elif not count or (value > self.filling[column] if kind == "max" else value < self.filling[column]):
             self.filling[column] = value
         if count < MOST_SAMPLES:
-            self.counts[column] = count + 1
+            self.filling[number] = count + 1.0
 
     def clear(self, column: int) -> None:
         """Forget the complete cycles of one track."""
@@ -114,8 +115,7 @@ class Block:
         for column, track in enumerate(self.tracks):
             if track.reset_on_boot:
                 self.clear(column)
-                self.counts[column] = 0
-                self.filling[column] = 0.0
+                self.filling[column] = self.filling[len(self.tracks) + column] = 0.0
 
     def points(self, column: int, deepest: int = DEPTH) -> list[tuple[float, float]]:
         """Complete cycles of one track, oldest first, as (days before the open cycle's beginning, negative; value)."""
@@ -153,8 +153,14 @@ class Block:
         where = [columns.get(track.source) for track in self.tracks]
         width, rows = len(old.tracks), len(old.rows) // len(old.tracks)
         self.cycle = old.cycle
-        self.filling = array("d", [0.0 if column is None else old.filling[column] for column in where])
-        self.counts = array("H", [0 if column is None else old.counts[column] for column in where])
+        self.filling = array(
+            "f",
+            [
+                0.0 if column is None else old.filling[first + column]
+                for first in (0, len(old.tracks))
+                for column in where
+            ],
+        )
         self.rows = array(
             "f",
             [
@@ -166,11 +172,12 @@ class Block:
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""
-        return [self.cycle, self.filling.tolist(), self.counts.tolist(), self.rows.tobytes().hex()]
+        width = len(self.tracks)
+        return [self.cycle, self.filling[:width].tolist(), self.filling[width:].tolist(), self.rows.tobytes().hex()]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave. A different number of tracks (other rules now): the past is gone."""
         cycle, filling, counts, rows = kept
         if len(filling) == len(self.tracks):
-            self.cycle, self.filling, self.counts = cycle, array("d", filling), array("H", counts)
-            self.rows = array("f", bytes.fromhex(rows))
+            self.cycle, self.filling = cycle, array("f", [*filling, *counts])
+            self.rows = array("f", memoryview(bytes.fromhex(rows)).cast("f").tolist())

@@ -1,9 +1,13 @@
-"""What diagnostics cost: CPU microseconds a report, healthy and bad, under 100 rules on 20 metrics; bytes a device."""
+"""What diagnostics cost: CPU microseconds a report, healthy, bad and hostile, under 100 rules on 20 metrics; bytes a
+device.
+
+A bad report has one metric far out of its healthy range. Hostile ones swing all metrics between both ends of what is
+physically possible, lie beyond it, or come once a year.
+"""
 
 import gc
 import time
 import tracemalloc
-from dataclasses import asdict, dataclass
 from random import Random
 from statistics import median
 
@@ -23,23 +27,11 @@ METRICS = (
 STATES = {"recording": "on", "daynight": "day", "reset_reason": "power", "sd_state": "rw"}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCost:
-    """Medians of the rounds. `*_us` CPU time a report, one a minute (`seldom`: one in 15 minutes, every 4th an hourly
-    sample); `*_bytes` a device: silent, healthy after 30 days, in trouble.
-
-    `hostile_us`: square waves between both ends of what is physically possible, on every metric at once.
-    """
-
-    rules: int
-    metrics: int
-    healthy_us: float
-    healthy_seldom_us: float
-    bad_us: float
-    hostile_us: float
-    never_reported_bytes: int
-    state_bytes: int
-    trouble_bytes: int
+Spread = tuple[float, float, float]
+REPORTS = 2000
+ROUNDS = 7
+KINDS = ("healthy", "constant", "bad", "square wave", "impossible")
+EVERY_S = {"at once": 0.001, "every minute": 60.0, "every 15 minutes": 900.0, "once a year": 365 * 86_400.0}
 
 
 def hundred_rules(catalogue: Catalogue) -> RuleSet:
@@ -81,13 +73,14 @@ class _Road:
             Device(f"cam-{number:04d}", "camera", "Bench 1", f"site-{number // 5:03d}", silence_s=5000.0)
             for number in range(count)
         ]
-        self.fleet = Fleet(Engine(self.rules, self.catalogue), self.devices, START)
+        self.engine = Engine(self.rules, self.catalogue)
+        self.fleet = Fleet(self.engine, self.devices, START)
         self.random = Random(7)
         self.turn = self.seq = 0
         self.every_s = every_s
 
     def reports(self, turns: int, kind: str) -> list[Report]:
-        """So many turns of the fleet: healthy (noise within the healthy range), bad (one metric) or hostile (all)."""
+        """So many turns of the fleet, all of one kind."""
         made = []
         for _ in range(turns):
             self.turn += 1
@@ -95,7 +88,7 @@ class _Road:
             at = START + self.every_s * self.turn
             for place, device in enumerate(self.devices):
                 metrics = {name: self._value(name, kind, position) for position, name in enumerate(METRICS)}
-                now = at + self.every_s * place / len(self.devices)
+                now = at + min(self.every_s, 60.0) * place / len(self.devices)
                 made.append(
                     Report(
                         device.device_id, 1, self.seq, now - 0.2, now, metrics, dict(STATES), now - START + 9e6, "1.0"
@@ -106,8 +99,12 @@ class _Road:
     def _value(self, name: str, kind: str, position: int) -> float:
         metric = self.catalogue.metric[name]
         low, high = metric.healthy
-        if kind == "hostile":
+        if kind == "square wave":
             return metric.range[self.turn % 2]
+        if kind == "impossible":
+            return 1e15
+        if kind == "constant":
+            return (low + high) / 2
         if kind == "bad" and position == 0:
             return high + (high - low)
         return low + (high - low) * (0.4 + 0.2 * self.random.random())
@@ -123,48 +120,50 @@ class _Road:
 
 
 def _bytes_a_device() -> tuple[int, int, int]:
-    """Traced bytes a device: registered only; after 30 days of health; with trouble on every metric."""
-    road = _Road(50, 900.0)
-    road.cost_us(2, "healthy")
+    """Traced bytes a device: registered only; after 30 days of health; after square waves on every metric."""
+    many, few = 2000, 100
+    road = _Road(few, 900.0)
+    road.cost_us(1, "healthy")  # so that what all devices share is not counted
     gc.collect()
     tracemalloc.start()
-    catalogue, rules = road.catalogue, road.rules
-    engine = Engine(rules, catalogue)
-    engine.plan("camera", "Bench 1")
-    before = tracemalloc.get_traced_memory()[0]
-    many = 2000
     fleet = Fleet(
-        engine, (Device(f"cam-{n:05d}", "camera", "Bench 1", f"site-{n // 10:04d}") for n in range(many)), START
+        road.engine, (Device(f"cam-{n:05d}", "camera", "Bench 1", f"site-{n // 10:04d}") for n in range(many)), START
     )
-    registered = tracemalloc.get_traced_memory()[0] - before
+    registered = tracemalloc.get_traced_memory()[0]
     del fleet
-    road = _Road(50, 900.0)
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
+    road.fleet = Fleet(road.engine, road.devices, START)
     for _ in range(29 * 4):
         road.cost_us(1, "healthy")
         road.turn += 23
     gc.collect()
     healthy = tracemalloc.get_traced_memory()[0] - before
-    road.cost_us(200, "hostile")
+    road.cost_us(100, "square wave")
     gc.collect()
     trouble = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    return registered // many, healthy // 50, trouble // 50
+    return registered // many, healthy // few, trouble // few
 
 
-def measure(rounds: int = 7) -> dict[str, float]:
-    """All figures, medians over the rounds (each of 2,000 reports)."""
-    road = _Road()
-    road.cost_us(96, "healthy")
+def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
+    """Median, least and most over the rounds: microseconds a report, and bytes a device (those are exact)."""
+    found: dict[str, Spread] = {}
+    for name, every_s in EVERY_S.items():
+        for kind in KINDS:
+            found[f"{kind}, {name} (us)"] = _cost(kind, every_s, rounds)
+    for name, size in zip(("registered", "healthy", "hostile"), _bytes_a_device(), strict=True):
+        found[f"{name} device (bytes)"] = (size, size, size)
+    return found
+
+
+def _cost(kind: str, every_s: float, rounds: int) -> Spread:
+    """The cost of a kind of report on a fleet that was healthy for a day of reports and has then sent some such."""
+    road = _Road(every_s=every_s)
+    road.cost_us(24, "healthy")
+    road.cost_us(24, kind)
     gc.collect()
     gc.freeze()
-    healthy = median(road.cost_us(20, "healthy") for _ in range(rounds))
-    bad = median(road.cost_us(20, "bad") for _ in range(rounds))
-    hostile = median(road.cost_us(20, "hostile") for _ in range(rounds))
-    seldom = _Road(every_s=900.0)
-    seldom.cost_us(96, "healthy")
-    seldom_healthy = median(seldom.cost_us(20, "healthy") for _ in range(rounds))
+    taken = [road.cost_us(REPORTS // len(road.devices), kind) for _ in range(rounds)]
     gc.unfreeze()
-    sizes = _bytes_a_device()
-    return asdict(RuleCost(len(road.rules.rules), len(METRICS), healthy, seldom_healthy, bad, hostile, *sizes))
+    return median(taken), min(taken), max(taken)
