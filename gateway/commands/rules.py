@@ -1,4 +1,4 @@
-"""`siaga rules`: check a rule file (parse and lint), test it on the examples beside its rules, list what is in it."""
+"""`siaga rules`: check a rule file (parse, lint), test it on its examples, list it; the rest works on the rule book."""
 
 import argparse
 import json
@@ -10,6 +10,9 @@ from diagnostics.faults import check_fault_classes, load_faults
 from diagnostics.lint import lint
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from diagnostics.ruletest import failures
+from gateway.commands.rules_backtest import add_backtest_arguments, run_backtest
+from gateway.commands.rules_book import add_book_arguments, run_book
+from gateway.commands.run import add_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +20,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="parse and lint: impossible, contradicting, overlapping, noisy rules")
     test = actions.add_parser("test", help="run the examples beside each rule")
-    listing = actions.add_parser("list", help="name, kind and fault class of each rule")
+    listing = actions.add_parser("list", help="the rules of a file, or (with -c) those in force with their noise")
     for action in (check, test, listing):
         action.add_argument("file", type=Path, nargs="?", help="a rule file (default: the shipped rules)")
     listing.add_argument("--json", action="store_true", help="one JSON array")
+    add_settings(listing)
+    add_book_arguments(actions)
+    add_backtest_arguments(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0: all is well; 1: an example fails or a rule is refused by the lint; 2: the file cannot be read as rules."""
+    if arguments.action == "backtest":
+        return run_backtest(arguments)
+    if arguments.action not in {"check", "test", "list"} or (arguments.action == "list" and arguments.config):
+        return run_book(arguments)
     catalogue = load_catalogue()
     rules = rules_of(arguments.file, catalogue)
     if arguments.action == "check":
