@@ -18,13 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from firmware_updates.attempt_row import AT_RISK, FINAL, State
 from firmware_updates.desk import NotPossible
 from firmware_updates.entitlement import Entitlement
-from firmware_updates.messages import BadMessage, Channel, Progress, parse_message, parse_terms
+from firmware_updates.messages import BadMessage, Channel, Progress, Request, Want, parse_message, parse_terms
 from firmware_updates.policy import Policy
 from firmware_updates.rollout import AbortMode, Denied, RolloutState
 from firmware_updates.tally import tally_keys
 from firmware_updates.window import merged_intervals, occurrences
 from tests.firmware_updates.factories import windows
 from tests.firmware_updates.fleet import Camera, World
+from tests.firmware_updates.probes import probe_claims, probe_ends, probe_guards, twin
 
 START = datetime(2026, 10, 24, 12, 0, tzinfo=UTC).timestamp()  # the next night the clocks of Europe go back
 LAST_DAY = date(2026, 10, 25)
@@ -42,6 +43,7 @@ POLICY = Policy(
 )  # fmt: skip
 FATES = ("good", "good", "good", "silent", "revert", "fail", "no_boot")
 DAYS = 4
+PROBES = 3  # grants of one course at which every guard is asked alone
 
 
 class Rig(World):
@@ -52,6 +54,7 @@ class Rig(World):
         self.holding = False
         self.issued = []
         self.final = {}
+        self.probes = PROBES
         cameras = [Camera(f"cam-{index}", fate) for index, fate in enumerate(fates)]
         super().__init__(
             cameras,
@@ -76,10 +79,16 @@ class Rig(World):
                 self.up(*self.up_queue.pop(0))
 
     def up(self, device_id, message):
-        before = dict(self.store._attempts)
+        before, asks = dict(self.store._attempts), isinstance(message, Request) and message.want is Want.GRANT
+        store, issued = twin(self.store) if asks and self.probes else None, len(self.issued)
         super().up(device_id, message)
         for key, row in self.store._attempts.items():
             assert before.get(key) is row or row.device_id == device_id, "I13"
+        if store is not None and len(self.issued) > issued:
+            self.probes -= 1
+            probe_guards(self.service, store, device_id, message, self.now)
+            probe_claims(self.service, self.store, message.attempt, self.now)
+            probe_ends(self.service, self.store, message.attempt, self.now)
 
     def take(self, done):
         super().take(done)
