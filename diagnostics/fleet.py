@@ -23,6 +23,7 @@ from diagnostics.views import DeviceView, Link, view_of
 NOTHING: tuple[Change, ...] = ()
 TOO_OLD_S = 30 * 86_400.0
 STEP_BACK_S = 2.0
+APART_S = 0.001  # stores keep one value a millisecond: reports without a stamp that come together must not be one
 GAP_SHARE = 0.1
 
 
@@ -94,7 +95,7 @@ class Fleet(Roster):
         return changes or NOTHING
 
     def _hear(self, memory: Memory, captured_at: float | None, received_at: float, uptime_s: float | None) -> float:
-        """Liveness, and the effective time of a message in order: never before the message before it."""
+        """Liveness, and the effective time of a message in order: always after the message before it."""
         self._dirty.add(memory.device.device_id)
         rate = self._sight.rate
         if received_at >= rate.ends_at:
@@ -116,9 +117,11 @@ class Fleet(Roster):
         if memory.suspect:
             self._outages.suspect(memory, received_at, online=True)
         at = memory.clock.effective(captured_at, received_at, uptime_s)
-        if at < memory.effective_at or at < received_at - TOO_OLD_S:
+        if at < memory.effective_at + APART_S or at < received_at - TOO_OLD_S:
             back = max(memory.effective_at, received_at - TOO_OLD_S) - at
             at = memory.effective_at if back <= STEP_BACK_S else max(memory.effective_at, received_at)
+            if memory.effective_at and at < memory.effective_at + APART_S:
+                at = (round(memory.effective_at * 1000) + 1) / 1000
         return at
 
     @staticmethod

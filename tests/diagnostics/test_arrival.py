@@ -147,12 +147,12 @@ def test_a_first_report_from_1970_is_taken_at_its_receipt():
     assert report.effective_at == play.now
 
 
-def test_a_small_step_back_stays_where_time_is():
+def test_a_small_step_back_stays_where_time_is_but_for_a_millisecond():
     play = Play(HOT)
     play.send(Report("cam", 1, 1, play.now, play.now, {"soc_temp_c": 50.0}))
     report = Report("cam", 1, 2, play.now - 1.0, play.now + 1, {"soc_temp_c": 50.0})
     play.send(report)
-    assert report.effective_at == play.now
+    assert report.effective_at == play.now + 0.001
 
 
 CLOCK = """
@@ -209,3 +209,14 @@ def test_status_messages_of_an_older_boot_or_of_a_device_that_never_spoke_change
     play.report(soc_temp_c=50)
     play.fleet.presence(Presence("cam", 4, online=False, received_at=play.now))
     assert play.fleet.view("cam").link.value == "online"
+
+
+def test_reports_without_a_stamp_that_come_together_are_kept_apart():
+    """Stores keep one value a device, metric and millisecond: two reports must not become one."""
+    play = Play(HOT)
+    times = []
+    for seq in range(1, 6):
+        report = Report("cam", 1, seq, None, play.now, {"soc_temp_c": 50.0})
+        play.send(report)
+        times.append(round(report.effective_at * 1000))
+    assert times == list(range(times[0], times[0] + 5))

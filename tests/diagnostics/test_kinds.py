@@ -311,7 +311,8 @@ steps = [{ severity = "warning", limit = 30, clear = 45 }]
     )
     play.report(cert_days_left=31)
     [opened] = play.report(cert_days_left=29)
-    assert opened.impact.earliest_at == opened.impact.latest_at == play.now + 29 * DAY
+    assert opened.impact.earliest_at == opened.impact.latest_at
+    assert round(opened.impact.latest_at) == play.now + 29 * DAY
     assert opened.evidence.value == 29
     [recovered] = play.report(cert_days_left=300)
     assert recovered.kind.value == "recovered"
