@@ -20,7 +20,7 @@ from firmware_updates.service import UpdateService
 from gateway import metrics
 from gateway.access import device_authentication
 from gateway.clock import Clock, SystemClock
-from gateway.derived import base_url, broker_address, endpoint_settings, web_secret, web_settings
+from gateway.derived import broker_address, endpoint_settings, image_store, web_secret, web_settings
 from gateway.downlink import Publisher
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
@@ -106,7 +106,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             return faults[name].time_to_act_s if name in faults else 0.0
 
         secret = web_secret(settings)
-        images = ImageStore(settings.data_dir / "images", secret, base_url(settings))
+        images = image_store(settings)
         health = UpdateLog()
         key = director_key(settings.firmware.director_key or settings.data_dir / "director.pem")
         trusted = release_keys(settings.firmware.release_keys or settings.data_dir / "release-keys.json")
@@ -117,7 +117,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         rules = await open_rules(SqlRuleBook(database), settings, catalogue, faults, clock)
         memory = rules.memory
         revision = await load_registry(memory, registry)
-        digest = Digest(memory.fleet, memory.registered, memory.adopt)
+        digest = Digest(memory.fleet, memory.registered, memory.adopt, memory.vocabulary)
         await rules.recall(ledger)
         position, replayed = await recover(ledger, memory, digest)
         log.info("recovered", devices=len(memory.registered), position=position, replayed=replayed)

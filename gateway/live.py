@@ -11,6 +11,7 @@ from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.topology import Device
 from gateway.clock import Clock
+from gateway.ingest.vocabulary import Vocabulary
 from gateway.ports.history import Latest
 from gateway.ports.live import ActiveEpisode, DeviceView, Liveness
 from gateway.ports.registry import DeviceStatus, RegisteredDevice, Registry
@@ -41,8 +42,11 @@ class FleetMemory:
     so that memory is taken back under the very rules that made it.
     """
 
-    def __init__(self, fleet: Fleet, engine_of: Callable[[int], Engine] | None = None) -> None:
+    def __init__(
+        self, fleet: Fleet, engine_of: Callable[[int], Engine] | None = None, vocabulary: Vocabulary | None = None
+    ) -> None:
         self.fleet = fleet
+        self.vocabulary = vocabulary or Vocabulary()
         self.registered: set[str] = set()
         self.edition = 0
         self._engine_of = engine_of
@@ -80,7 +84,7 @@ class FleetMemory:
 
     def save_shared(self) -> bytes:
         """See `pipeline.Memory`."""
-        return sealed(self.edition, self.fleet.save_shared())
+        return sealed(self.edition, self.vocabulary.seal(self.fleet.save_shared()))
 
     def restore(self, device_id: str, memory: bytes) -> None:
         """See `recovery.Restorable`."""
@@ -91,7 +95,7 @@ class FleetMemory:
         number, shared = unsealed(memory)
         if number:
             self.adopt(number, 0.0)
-        self.fleet.restore_shared(shared)
+        self.fleet.restore_shared(self.vocabulary.unseal(shared))
 
 
 def sealed(edition: int, shared: bytes) -> bytes:

@@ -3,12 +3,11 @@
 Order, later wins: defaults, siaga.toml, a directory of secret files, environment variables (SIAGA_HTTP__PORT=8080).
 """
 
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -17,11 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from gateway.notify.grouping import QuietHours
-from gateway.notify.signing import secret_of
-from gateway.ports.notifications import EVENT_TYPES
+from gateway.setting_sections import S3, Mail, Port, Section, Webhook
 
-Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -29,11 +25,7 @@ class SettingsError(ValueError):
     """Settings that cannot work; the message is one line a mistake and says where and what to do."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Http(_Section):
+class Http(Section):
     """Pages and API. `metrics_port`: a second listener for /metrics alone (0 = on the main one, staff only)."""
 
     host: str = "127.0.0.1"
@@ -47,7 +39,7 @@ class Http(_Section):
     metrics_port: Port = 0
 
 
-class EmbeddedMqtt(_Section):
+class EmbeddedMqtt(Section):
     """Devices connect straight to the gateway.
 
     With `tls_certificate` and `tls_key` the endpoint speaks TLS; `client_ca` asks for client certificates, whose CN is
@@ -72,7 +64,7 @@ class EmbeddedMqtt(_Section):
         return self
 
 
-class BrokerMqtt(_Section):
+class BrokerMqtt(Section):
     """An existing broker. `url`: mqtt://host:port or mqtts://host:port ("" = none)."""
 
     url: str = ""
@@ -92,7 +84,7 @@ class BrokerMqtt(_Section):
         return url
 
 
-class Database(_Section):
+class Database(Section):
     """The relational ledger: sqlite:///file or postgresql://user:password@host/name."""
 
     url: SecretStr = SecretStr("")
@@ -106,7 +98,7 @@ class Database(_Section):
         return url
 
 
-class HistoryStore(_Section):
+class HistoryStore(Section):
     """Telemetry history: embedded (a file in `data_dir`) or InfluxDB. The embedded one keeps samples and rollups."""
 
     kind: Literal["embedded", "influxdb"] = "embedded"
@@ -119,73 +111,18 @@ class HistoryStore(_Section):
     bucket: str = "siaga"
 
 
-class Pipeline(_Section):
+class Pipeline(Section):
     """Bounds of the path from broker to store. The outbox is what is committed but not yet in the history store."""
 
     window: int = Field(default=5000, ge=10)
     batch: int = Field(default=500, ge=1, le=5000)
     outbox_max_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
     outbox_max_age_s: Seconds = 7 * 24 * 3600
+    names_per_device: int = Field(default=64, ge=0)
+    names: int = Field(default=4096, ge=0)
 
 
-class Mail(_Section):
-    """SMTP for letters to customers ("" host = none). `quiet`: local hours of each customer ("" = none)."""
-
-    host: str = ""
-    port: Port = 587
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    sender: str = "Siaga <siaga@localhost>"
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    ca_file: Path | None = None
-    quiet: str = "21:00-07:00"
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if "@" not in parseaddr(self.sender)[1]:
-            raise ValueError('sender: write it as "Name <name@example.com>"')
-        if self.password.get_secret_value() and not self.username:
-            raise ValueError("password needs username")
-        if self.username and self.security == "none" and self.host not in {"127.0.0.1", "::1", "localhost"}:
-            raise ValueError('a password never goes in clear over a network: security = "starttls" or "tls"')
-        QuietHours.parse(self.quiet)
-        return self
-
-
-class Webhook(_Section):
-    """One receiver of events, as the Standard Webhooks specification has it.
-
-    `previous_secret`: signs too while a secret is replaced. `types` and `least_severity` choose events (all by
-    default). `allow_private`: the address may be in our own network, and may be http.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    url: str
-    secret: SecretStr = SecretStr("")
-    secret_file: Path | None = None
-    previous_secret: SecretStr = SecretStr("")
-    types: tuple[str, ...] = ()
-    least_severity: Literal["info", "warning", "high", "critical"] = "info"
-    allow_private: bool = False
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.fragment:
-            raise ValueError('url: write it as "https://host/path", without a user or a #part')
-        if parts.scheme == "http" and not self.allow_private:
-            raise ValueError("url: https, please (http only together with allow_private = true)")
-        if bool(self.secret.get_secret_value()) == bool(self.secret_file):
-            raise ValueError("secret or secret_file: one of the two (siaga notify secret makes one)")
-        if unknown := sorted(set(self.types) - set(EVENT_TYPES)):
-            raise ValueError(f"types: {unknown[0]!r} is none; there are {', '.join(EVENT_TYPES)}")
-        for text in (self.secret, self.previous_secret):
-            if text.get_secret_value():
-                secret_of(text.get_secret_value())
-        return self
-
-
-class Firmware(_Section):
+class Firmware(Section):
     """Firmware updates. `director_key`: file with the online Ed25519 key that signs grants (made if absent)."""
 
     director_key: Path | None = None
@@ -193,7 +130,7 @@ class Firmware(_Section):
     security_after_support: bool = False
 
 
-class Noise(_Section):
+class Noise(Section):
     """The noise budget: a rule of whose judged tickets (`judged` at least, of the last `days`) surely more than this
     `share` were false opens no more of them until a manager restores it.
     """
@@ -203,7 +140,7 @@ class Noise(_Section):
     days: float = Field(default=90, gt=0, le=3650)
 
 
-class Log(_Section):
+class Log(Section):
     """`json` for machines, `text` for people."""
 
     format: Literal["json", "text"] = "json"
@@ -235,6 +172,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     webhook: tuple[Webhook, ...] = ()
     firmware: Firmware = Firmware()
+    s3: S3 = S3()
     noise: Noise = Noise()
     log: Log = Log()
 

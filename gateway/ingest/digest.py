@@ -14,6 +14,7 @@ from diagnostics.changes import Change
 from diagnostics.telemetry import Event, Presence, Report, Standing
 from gateway.ingest import topics, wire
 from gateway.ingest.journal import Packed, unpack
+from gateway.ingest.vocabulary import Vocabulary
 from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Link
 from gateway.ports.ledger import DeviceMessage, Effects, JournalEntry, JournalKind, Reject, RejectReason
@@ -83,10 +84,17 @@ def _no_other_rules(number: int, _now: float) -> Sequence[Change]:
 class Digest:
     """Turns batches into effects. `registered` answers which device ids the gateway listens to."""
 
-    def __init__(self, fleet: Observer, registered: Container[str], adopt: Adopt = _no_other_rules) -> None:
+    def __init__(
+        self,
+        fleet: Observer,
+        registered: Container[str],
+        adopt: Adopt = _no_other_rules,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self._fleet = fleet
         self._registered = registered
         self._adopt = adopt
+        self._vocabulary = vocabulary or Vocabulary()
         self._idle_ticks: list[float] = []
 
     def tick(self, now: float) -> Digested | None:
@@ -101,7 +109,7 @@ class Digest:
     def batch(self, messages: Sequence[Inbound], now: float) -> Digested:
         """Digest a batch in its order."""
         kept = Packed(ticks=self._take_ticks())
-        work = _Batch(self._fleet, kept, self._adopt)
+        work = _Batch(self._fleet, kept, self._adopt, self._vocabulary)
         registered = self._registered
         for message in messages:
             if message.device_id in registered or message.link is INTERNAL:
@@ -123,7 +131,7 @@ class Digest:
         """Bring the fleet's memory past a committed entry. The changes were committed with it already."""
         packed = unpack(entry.payload)
         changes: list[Change] = []
-        work = _Batch(self._fleet, Packed(), self._adopt)
+        work = _Batch(self._fleet, Packed(), self._adopt, self._vocabulary)
         for tick in packed.ticks:
             changes += self._fleet.tick(tick)
         for name, received, payload in zip(packed.names, packed.received, packed.payloads, strict=True):
@@ -140,9 +148,10 @@ class Digest:
 class _Batch:
     """What one batch has come to so far."""
 
-    def __init__(self, fleet: Observer, kept: Packed, adopt: Adopt) -> None:
+    def __init__(self, fleet: Observer, kept: Packed, adopt: Adopt, vocabulary: Vocabulary) -> None:
         self.kept = kept
         self._adopt = adopt
+        self._vocabulary = vocabulary
         self.changes: list[Change] = []
         self.rejects: list[Reject] = []
         self.messages: list[DeviceMessage] = []
@@ -197,15 +206,24 @@ class _Batch:
 
     def _telemetry(self, message: Inbound) -> None:
         payload, device_id, received_at = message.payload, message.device_id, message.received_at
-        if payload[:1] != b"{" and payload.lstrip()[:1] == b"[":
+        several = payload[:1] != b"{" and payload.lstrip()[:1] == b"["
+        if several:
             parsed = wire.catch_up(payload, device_id, received_at)
             reports = parsed.reports
             for detail in parsed.refused:
                 self._refuse(message, RejectReason.SCHEMA, detail)
         else:
             reports = [wire.report(payload, device_id, received_at)]
-        kept, observe = self.kept, self._fleet.observe
+        kept, observe, known = self.kept, self._fleet.observe, self._vocabulary.known
         for report in reports:
+            if not (known.issuperset(report.metrics) and known.issuperset(report.states)):
+                refusal = self._vocabulary.learn(device_id, (*report.metrics, *report.states))
+                if refusal:
+                    self._refuse(message, RejectReason.TOO_MANY_NAMES, refusal)
+                    if not several:
+                        return
+                    kept.effective.append(nan)
+                    continue
             changes = observe(report)
             if changes:
                 self.changes += changes

@@ -18,6 +18,7 @@ class RejectReason(Enum):
     FOREIGN_DEVICE = "foreign_device"
     UNREGISTERED = "unregistered"
     RETIRED = "retired"
+    TOO_MANY_NAMES = "too_many_names"
 
 
 @dataclass(frozen=True, slots=True)

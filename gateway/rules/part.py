@@ -14,6 +14,7 @@ from gateway.clock import Clock
 from gateway.derived import load_rules, rule_base
 from gateway.ingest.digest import INTERNAL, RULES
 from gateway.ingest.pipeline import Pipeline
+from gateway.ingest.vocabulary import Vocabulary
 from gateway.live import FleetMemory, unsealed
 from gateway.ports.history import History
 from gateway.ports.ingest import Inbound
@@ -104,7 +105,10 @@ async def open_rules(
         log.warning(warning)
     engines = Engines(files, catalogue)
     engines.learn([newest])
-    memory = FleetMemory(Fleet(Engine(files, catalogue), (), clock.now()), engines)
+    names = Vocabulary(
+        (*catalogue.metric, *catalogue.state), settings.pipeline.names_per_device, settings.pipeline.names
+    )
+    memory = FleetMemory(Fleet(Engine(files, catalogue), (), clock.now()), engines, names)
     part: RulePart
 
     def changed() -> None:

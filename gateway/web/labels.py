@@ -133,6 +133,7 @@ def reject(reason: RejectReason) -> str:
         RejectReason.FOREIGN_DEVICE: _("In another device's name"),
         RejectReason.UNREGISTERED: _("Not registered"),
         RejectReason.RETIRED: _("Retired device"),
+        RejectReason.TOO_MANY_NAMES: _("Too many names of its own"),
     }[reason]
 
 
