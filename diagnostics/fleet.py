@@ -37,6 +37,8 @@ class Fleet(Roster):
         memory = self._memories.get(report.device_id) or self._first(report.device_id)
         if memory is None:
             return NOTHING
+        if self._saving.left:
+            self._saving.touch(report.device_id)
         order = memory.order
         boots, fell = 0, False
         changes: list[Change] = []
@@ -46,12 +48,12 @@ class Fleet(Roster):
             if report.captured_at is not None:
                 order.captured_at = report.captured_at
         else:
+            self._saving.touch(report.device_id)
             boot_before = order.boot
             report.standing, turn = order.place(report.boot, report.seq, report.captured_at)
             if report.standing is Standing.DUPLICATE:
                 return NOTHING
             if report.standing is Standing.LATE:
-                self._dirty.add(report.device_id)
                 return late_report(memory, report, self._openings)
             if turn is Turn.BOOTED:
                 boots = report.boot - boot_before
@@ -96,7 +98,7 @@ class Fleet(Roster):
 
     def _hear(self, memory: Memory, captured_at: float | None, received_at: float, uptime_s: float | None) -> float:
         """Liveness, and the effective time of a message in order: always after the message before it."""
-        self._dirty.add(memory.device.device_id)
+        self._saving.changed.add(memory.device.device_id)
         rate = self._sight.rate
         if received_at >= rate.ends_at:
             rate.roll(received_at, learn=not self._sight.watch.blind_since)
@@ -139,10 +141,10 @@ class Fleet(Roster):
         memory = self._memories.get(event.device_id) or self._first(event.device_id)
         if memory is None:
             return NOTHING
+        self._saving.touch(event.device_id)
         event.standing, turn = memory.order.place(event.boot, event.seq, event.captured_at)
         if event.standing is Standing.DUPLICATE:
             return NOTHING
-        self._dirty.add(event.device_id)
         if event.standing is Standing.LATE:
             return late_event(memory, event, self._openings, self._peers)
         if turn is not Turn.SAME_BOOT:
@@ -160,8 +162,8 @@ class Fleet(Roster):
         """Take a status message or last will: offline makes a device suspect, nothing more."""
         memory = self._memories.get(presence.device_id)
         if memory is not None and presence.boot >= memory.order.boot:
+            self._saving.touch(presence.device_id)
             self._outages.suspect(memory, presence.received_at, online=presence.online)
-            self._dirty.add(presence.device_id)
         return NOTHING
 
     def tick(self, now: float) -> Sequence[Change]:

@@ -69,6 +69,7 @@ class Outages:
         due = [memory for device_id in self.wheel.due(now) if (memory := self._memories.get(device_id)) is not None]
         silent = []
         for memory in due:
+            self.touched(memory.device.device_id)
             at = self.deadline(memory)
             if at > now or watch.blind_since:
                 self.look_at(memory, max(at, now + 1.0))
@@ -124,7 +125,6 @@ class Outages:
         site.held[device_id] = now
         self.restless[site.site_id] = None
         self._peers.leave(memory)
-        self.touched(device_id)
         changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
 
     def _still_silent(self, device_id: str, now: float, changes: list[Change]) -> None:
@@ -218,6 +218,7 @@ class Outages:
 
     def _decide_device(self, site: Site, memory: Memory, now: float, changes: list[Change]) -> None:
         device_id = memory.device.device_id
+        self.touched(device_id)
         if site.outage is not None:
             self._mark(memory, OUTAGE)
             del site.held[device_id]

@@ -14,6 +14,7 @@ from diagnostics.other_rules import leave_behind, take_past
 from diagnostics.outages import Outages
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
+from diagnostics.saving import Saving
 from diagnostics.topology import Device
 
 SHARED_VERSION = 1
@@ -29,11 +30,11 @@ class Roster:
         self._devices: dict[str, Device] = {}
         self._memories: dict[str, Memory] = {}
         self._sites: dict[str, Site] = {}
-        self._dirty: set[str] = set()
+        self._saving = Saving(self._memories)
         self._openings = Openings()
         self._peers = PeerGroups()
         self._outages = Outages(now, self._memories, self._sites, self._openings, self._peers)
-        self._outages.touched = self._dirty.add
+        self._outages.touched = self._saving.touch
         self._sight = self._outages.sight
         for device in devices:
             self.register(device)
@@ -43,21 +44,26 @@ class Roster:
         known = self._devices.get(device.device_id)
         if known == device:
             return
-        memory = self._memories.get(device.device_id)
-        kept = dump(memory) if memory is not None else None
+        kept = self.save(device.device_id)
+        if kept:
+            self._saving.touch(device.device_id)
         if known is not None:
-            self.forget(device.device_id)
+            self._take_out(known)
         self._devices[device.device_id] = device
         self._site(device).members[device.device_id] = None
         self._openings.fleet_size = len(self._devices)
-        if kept is not None:
-            self.restore(device.device_id, kept)
+        self.restore(device.device_id, kept)
 
     def forget(self, device_id: str) -> None:
         """A device is no longer ours: nothing of it remains."""
-        device = self._devices.pop(device_id, None)
-        if device is None:
-            return
+        device = self._devices.get(device_id)
+        if device is not None:
+            self._take_out(device)
+            self._saving.forget(device_id)
+
+    def _take_out(self, device: Device) -> None:
+        device_id = device.device_id
+        del self._devices[device_id]
         site = self._sites[device.site_id]
         site.members.pop(device_id, None)
         site.unlist(device_id)
@@ -66,7 +72,6 @@ class Roster:
             self._peers.leave(memory)
             self._outages.gone(memory, site)
         self._openings.storms.forget(device_id)
-        self._dirty.discard(device_id)
         self._openings.fleet_size = len(self._devices)
         if not site.members:
             del self._sites[device.site_id]
@@ -78,8 +83,8 @@ class Roster:
         """
         memory = self._memories.get(device_id)
         if memory is not None:
+            self._saving.touch(device_id)
             memory.expected_until, memory.expected_boots = until, reboots
-            self._dirty.add(device_id)
 
     def _site(self, device: Device) -> Site:
         return self._sites.setdefault(device.site_id, Site(device.site_id))
@@ -110,6 +115,7 @@ class Roster:
         for device_id, memory in list(self._memories.items()):
             device, before = memory.device, memory.plan
             times = (memory.effective_at, now)
+            self._saving.touch(device_id)
             for rule in leave_behind(memory, engine.plan(device.kind, device.model)):
                 self._peers.drop(rule.name, memory)
                 if rule.name in memory.active:
@@ -127,7 +133,6 @@ class Roster:
             ]
             if told:
                 changes += self._openings.merge(after, after.site, told, times)
-            self._dirty.add(device_id)
         return changes
 
     @property
@@ -147,9 +152,21 @@ class Roster:
 
     def dirty(self) -> set[str]:
         """Devices whose memory changed since the last call."""
-        changed = set(self._dirty)
-        self._dirty.clear()
+        changed = self._saving.changed | self._saving.left
+        self._saving.changed, self._saving.left = set(), set()
         return changed
+
+    def begin_checkpoint(self) -> bytes:
+        """Begin to save the fleet as it is now; returns what belongs to no single device. No pass over devices."""
+        self._saving.begin()
+        return self.save_shared()
+
+    def some_of_checkpoint(self, limit: int) -> Sequence[tuple[str, bytes]]:
+        """The next memories that changed since the checkpoint before, as they were when this one began; () = done.
+
+        About `limit` of them (20 us each); those that changed meanwhile come in addition.
+        """
+        return self._saving.some(limit)
 
     def save(self, device_id: str) -> bytes:
         """A device's memory (b"" if it never reported)."""

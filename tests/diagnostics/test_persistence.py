@@ -161,6 +161,64 @@ def test_what_changed_is_dirty_once():
     assert play.fleet.dirty() == set()
 
 
+@given(ACTS, st.integers(0, 59), st.integers(1, 4))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], phases=FINDING)
+def test_a_checkpoint_taken_piece_by_piece_is_the_fleet_as_it_was_when_it_began(acts, cut, limit):
+    steady, began = Driver(), Driver()
+    cut %= len(acts)
+    pieces, shared = {}, b""
+    for number, act in enumerate(acts):
+        if number == cut:
+            shared = steady.fleet.begin_checkpoint()
+        if number >= cut:
+            pieces |= steady.fleet.some_of_checkpoint(limit)
+        else:
+            began.act(*act)
+        steady.act(*act)
+    while more := steady.fleet.some_of_checkpoint(limit):
+        pieces |= more
+    assert shared == began.fleet.save_shared()
+    assert {name: json.loads(kept) for name, kept in pieces.items()} == {
+        name: json.loads(began.fleet.save(name)) for name in NAMES if began.fleet.save(name)
+    }
+
+
+def test_what_changes_while_a_checkpoint_is_taken_is_in_the_next_one():
+    play = Play(HOT, [camera("one"), camera("two")])
+    for name in ("one", "two"):
+        play.report(name, soc_temp_c=50)
+    play.fleet.begin_checkpoint()
+    play.report("one", soc_temp_c=85)
+    first = dict(play.fleet.some_of_checkpoint(10))
+    assert set(first) == {"one", "two"}
+    assert not json.loads(first["one"])["active"]
+    play.fleet.begin_checkpoint()
+    assert [name for name, _ in play.fleet.some_of_checkpoint(10)] == ["one"]
+    assert not play.fleet.some_of_checkpoint(10)
+
+
+def test_a_checkpoint_given_up_is_part_of_the_next_one():
+    play = Play(HOT, [camera("one"), camera("two"), camera("three")])
+    for name in ("one", "two", "three"):
+        play.report(name, soc_temp_c=50)
+    play.fleet.begin_checkpoint()
+    play.report("one", soc_temp_c=55)
+    play.fleet.forget("two")
+    play.fleet.begin_checkpoint()
+    assert {name for name, _ in play.fleet.some_of_checkpoint(10)} == {"one", "three"}
+
+
+def test_a_device_registered_anew_while_a_checkpoint_is_taken_is_saved_as_it_was():
+    play = Play(HOT, [camera("one", "a")])
+    play.report("one", soc_temp_c=50)
+    before = json.loads(play.fleet.save("one"))
+    play.fleet.begin_checkpoint()
+    play.fleet.register(camera("one", "b"))
+    play.report("one", soc_temp_c=60)
+    assert [(name, json.loads(kept)) for name, kept in play.fleet.some_of_checkpoint(10)] == [("one", before)]
+    assert play.fleet.dirty() == {"one"}
+
+
 def test_a_device_that_never_reported_has_no_memory_to_keep():
     play = Play(HOT)
     assert play.fleet.save("cam") == b""
