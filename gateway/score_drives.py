@@ -8,8 +8,8 @@ import csv
 import lzma
 import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from zlib import crc32
@@ -102,20 +102,42 @@ class Record:
         return self._failures[name][slot], self._slots[name][slot] * GRID_H / MONTH_H
 
 
-def read_drives(file: Path) -> list[Drive]:
-    """Every drive of the file; ValueError with the line for what is malformed."""
+def read_labels(file: Path) -> dict[str, bool]:
+    """Whether each drive failed: a CSV with the columns drive and failed; ValueError with the line."""
+    labels = {}
+    with file.open(newline="") as lines:
+        for line, row in enumerate(csv.DictReader(lines), start=2):
+            try:
+                labels[row["drive"]] = bool(int(row["failed"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{file.name} line {line}: {error!r}") from error
+    return labels
+
+
+def read_drives(file: Path, labels: Mapping[str, bool] | None = None) -> list[Drive]:
+    """Every drive of the file; ValueError with the line for what is malformed.
+
+    `labels`: who failed at its last hour, where the file's own column is not to be believed or is empty.
+    """
     rows: dict[tuple[str, str], list[tuple[int, int, bool, Counters]]] = defaultdict(list)
     with lzma.open(file, "rt", newline="") as lines:
         for line, row in enumerate(csv.DictReader(lines), start=2):
             try:
                 counters = Counters(*(_count(row[f"smart_{number}"]) for number in (5, 187, 188, 197, 198)))
-                interval = (int(row["hours_from"]), int(row["hours_to"]), row["failed"] == "1", counters)
+                failed = labels is None and row["failed"] == "1"
+                interval = (int(row["hours_from"]), int(row["hours_to"]), failed, counters)
                 rows[row["drive"], row["model"]].append(interval)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"{file.name} line {line}: {error!r}") from error
     if not rows:
         raise ValueError(f"{file} holds no drive")
-    return [_drive(*key, sorted(intervals, key=lambda one: one[0])) for key, intervals in rows.items()]
+    drives = [_drive(*key, sorted(intervals, key=lambda one: one[0])) for key, intervals in rows.items()]
+    if labels is None:
+        return drives
+    strange = next((drive.number for drive in drives if drive.number not in labels), None)
+    if strange is not None:
+        raise ValueError(f"the labels do not say whether drive {strange} failed")
+    return [replace(drive, failed=labels[drive.number]) for drive in drives]
 
 
 def _count(text: str) -> int | None:

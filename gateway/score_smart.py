@@ -12,6 +12,7 @@ import statistics
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from diagnostics.wear import Level
 from gateway.score_data import find_data
-from gateway.score_drives import FILE, PLAIN, Course, Record, go_through_all, read_drives
+from gateway.score_drives import FILE, PLAIN, Course, Record, go_through_all, read_drives, read_labels
 
 LEAD_H = 168
 
@@ -42,13 +43,17 @@ class Outcome:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--data", metavar="PATH", help=f"the folder that holds {FILE}, or the one above it")
+    parser.add_argument(
+        "--labels", metavar="FILE", help="who failed (CSV: drive,failed), where the data do not say it themselves"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and print; ValueError (exit 2) where the data are missing or malformed."""
-    drives = read_drives(find_data(arguments.data, "smart", FILE) / FILE)
+    labels = read_labels(Path(arguments.labels)) if arguments.labels else None
+    drives = read_drives(find_data(arguments.data, "smart", FILE) / FILE, labels)
     courses = go_through_all(drives, Record(drives), arguments.workers)
     half = [course for course in courses if course.drive.reported]
     results = compare(half)

@@ -10,7 +10,17 @@ import pytest
 from diagnostics.wear import Counters
 from gateway import score_smart
 from gateway.score_data import find_data
-from gateway.score_drives import FILE, PLAIN, Course, Drive, Record, go_through, go_through_all, read_drives
+from gateway.score_drives import (
+    FILE,
+    PLAIN,
+    Course,
+    Drive,
+    Record,
+    go_through,
+    go_through_all,
+    read_drives,
+    read_labels,
+)
 
 HEADER = "drive,model,hours_from,hours_to,failed,smart_5,smart_187,smart_188,smart_197,smart_198"
 CLEAN = Counters(0, 0, 0, 0, 0)
@@ -141,6 +151,19 @@ def test_broken_data_are_one_line(tmp_path: Path, rows: list[str], complaint: st
     with pytest.raises(ValueError, match=complaint) as refusal:
         score_smart.run(arguments("--data", str(copy(tmp_path, rows))))
     assert "\n" not in str(refusal.value)
+
+
+def test_who_failed_may_come_from_another_file(tmp_path: Path) -> None:
+    data = copy(tmp_path, some_drives()) / FILE
+    as_told = read_drives(data)
+    file = tmp_path / "failed.csv"
+    file.write_text("drive,failed\n" + "".join(f"{one.number},{int(not one.failed)}\n" for one in as_told))
+    assert [one.failed for one in read_drives(data, read_labels(file))] == [not one.failed for one in as_told]
+    with pytest.raises(ValueError, match=r"^the labels do not say whether drive .* failed$"):
+        read_drives(data, {})
+    file.write_text("drive,failed\n7,perhaps\n")
+    with pytest.raises(ValueError, match=r"^failed.csv line 2: "):
+        read_labels(file)
 
 
 def test_missing_data_are_one_line(tmp_path: Path) -> None:

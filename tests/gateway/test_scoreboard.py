@@ -95,7 +95,7 @@ def test_the_drill_down_shows_what_went_wrong_with_its_series() -> None:
     with pytest.raises(ValueError, match="no such fault class"):
         scoreboard._explain(console, SMALL, score, [fault], "F99")
     clean = judge([], [], sites, (START, START + 3 * DAY))
-    clean.classes["F07"] = scoreboard.judge([], [fault], sites, (START, START + DAY / 2)).classes["F07"]
+    clean.classes["F07"] = judge([], [fault], sites, (START, START + DAY / 2)).classes["F07"]
     scoreboard._explain(console, SMALL, clean, [fault], "F07")
     assert "nothing was missed" in console.export_text()
 
