@@ -112,7 +112,7 @@ class Gateway:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - a database has no event for it
             await asyncio.sleep(0.02)
 
 
