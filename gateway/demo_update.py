@@ -88,7 +88,7 @@ async def publish(gateway: Gateway, release: Release, hw_id: str, clock: Clock) 
     async for _ in every(clock, 1.0):
         if await gateway.updates.read(lambda store: all(_reported(store, device) for device in targets)):
             break
-    gateway.images.add(release.image)
+    await gateway.images.add(release.image)
     now = clock.now()
     service = gateway.service
     policy = Policy(k0=2, control=0.0, fractions=(), soak_s=SOAK_S, canary_soak_s=SOAK_S, wave_soak_s=SOAK_S)

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from diagnostics.catalogue import Catalogue
 from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from gateway.firmware.images import ImageStore
+from gateway.firmware.s3 import Bucket, S3Shelf
 from gateway.ingest.adapters import load_adapter
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate
 from gateway.ingest.mqtt_client import BrokerAddress
@@ -81,6 +83,15 @@ def broker_address(broker: BrokerMqtt) -> BrokerAddress:
 def base_url(settings: Settings) -> str:
     """How people and devices reach us."""
     return settings.http.base_url or f"http://{settings.http.host}:{settings.http.port}"
+
+
+def image_store(settings: Settings) -> ImageStore:
+    """Images in `data_dir`, or whole ones in a bucket. ValueError in one line where the extra is not installed."""
+    s3, shelf = settings.s3, None
+    if s3.bucket:
+        keys = (s3.access_key.get_secret_value(), s3.secret_key.get_secret_value())
+        shelf = S3Shelf(Bucket(s3.bucket, s3.prefix, s3.endpoint, s3.region, *keys, allow_http=s3.allow_http))
+    return ImageStore(settings.data_dir / "images", web_secret(settings), base_url(settings), shelf)
 
 
 def web_settings(settings: Settings, secret: bytes) -> WebSettings:

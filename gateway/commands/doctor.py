@@ -14,7 +14,7 @@ from diagnostics.catalogue import load_catalogue
 from diagnostics.faults import check_fault_classes, load_faults
 from diagnostics.lint import lint
 from gateway.commands.run import add_settings, settings_of
-from gateway.derived import endpoint_settings, load_rules
+from gateway.derived import endpoint_settings, image_store, load_rules
 from gateway.firmware.keys import release_keys
 from gateway.notify.guard import reachable
 from gateway.notify.mail import open_mail
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         *_history(settings, fix=arguments.fix),
         *_broker(settings),
         *asyncio.run(_receivers(settings)),
+        *asyncio.run(_images(settings)),
     ]
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings]))
@@ -147,6 +148,16 @@ def _broker(settings: Settings) -> Sequence[Finding]:
     with contextlib.suppress(OSError), socket.create_connection((parts.hostname, port), 3):
         return [Finding("broker", good=True, says=f"{parts.hostname}:{port} answers")]
     return [Finding("broker", good=False, says=f"{parts.hostname}:{port} does not answer")]
+
+
+async def _images(settings: Settings) -> list[Finding]:
+    if not settings.s3.bucket:
+        return []
+    try:
+        await image_store(settings).shelf.check()
+    except (OSError, ValueError) as error:
+        return [Finding("s3", good=False, says=str(error))]
+    return [Finding("s3", good=True, says=f"bucket {settings.s3.bucket} can be read")]
 
 
 async def _receivers(settings: Settings) -> list[Finding]:

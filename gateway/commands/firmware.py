@@ -29,7 +29,7 @@ from firmware_updates.signing import (
 from firmware_updates.work import Missing
 from gateway.clock import SystemClock
 from gateway.commands.run import add_settings, settings_of
-from gateway.derived import base_url, web_secret
+from gateway.derived import image_store
 from gateway.firmware.images import ImageStore
 from gateway.firmware.keys import director_key, release_keys
 from gateway.settings import Settings
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def service_of(settings: Settings) -> tuple[UpdateService, ImageStore]:
     """The update service and images as the gateway makes them, for commands beside it."""
-    images = ImageStore(settings.data_dir / "images", web_secret(settings), base_url(settings))
+    images = image_store(settings)
     key = director_key(settings.firmware.director_key or settings.data_dir / "director.pem")
     trusted = release_keys(settings.firmware.release_keys or settings.data_dir / "release-keys.json")
     return UpdateService(Director(key, trusted, images)), images
@@ -203,7 +203,7 @@ async def _with_gateway(settings: Settings, arguments: argparse.Namespace) -> in
         if arguments.action == "publish":
             document, signatures = _signed(arguments.image)
             release = await updates.act(lambda store: service.publish_release(store, "cli", document, signatures, now))
-            images.add(arguments.image)
+            await images.add(arguments.image)
             print(release.release_id)
         elif arguments.action == "revoke":
             await updates.follow(

@@ -116,7 +116,7 @@ async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
             await follow_registry(updates, service, registry)
             targets = await _targets(registry, arguments)
             release = await updates.read(lambda store: store.release(arguments.release))
-            if release is not None and images.path(release.manifest.sha256) is None:
+            if release is not None and await images.size(release.manifest.sha256) is None:
                 raise ValueError(f"the image of release {arguments.release!r} is not here yet: upload it first")
             plan = await updates.act(lambda store: _create(store, service, targets, arguments, now))
             _print_plan(plan, as_json=arguments.json)

@@ -1,35 +1,39 @@
-"""Images on disk, named by their SHA-256, and the signed addresses under which devices fetch them."""
+"""Images named by their SHA-256: uploads that go on where they broke off, and the signed addresses of devices."""
 
 import asyncio
 import hashlib
-import os
 import re
-from collections.abc import AsyncIterable
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator
 from hmac import compare_digest, digest
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 from firmware_updates.device import Release
+from gateway.firmware.shelf import DiskShelf
+from gateway.ports.images import Shelf
 
 GOOD_FOR_S: Final = 15 * 60
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class ImageStore:
-    """A directory of files named by their content. A file is there whole or not at all."""
+    """Uploads wait in `folder` until they are whole and right; then they go to the shelf (the folder itself, or S3)."""
 
-    def __init__(self, folder: Path, secret: bytes, base_url: str) -> None:
+    def __init__(self, folder: Path, secret: bytes, base_url: str, shelf: Shelf | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._secret, self._base_url = folder, secret, base_url.rstrip("/")
+        self.shelf: Shelf = DiskShelf(folder) if shelf is None else shelf
         self._busy: set[str] = set()
 
-    def path(self, sha256: str) -> Path | None:
-        """Where an image is; None if it is not here."""
-        if not _SHA256.fullmatch(sha256):
-            return None
-        path = self._folder / sha256
-        return path if path.is_file() else None
+    async def size(self, sha256: str) -> int | None:
+        """Bytes of a whole image; None if it is not here."""
+        return await self.shelf.size(sha256) if _SHA256.fullmatch(sha256) else None
+
+    def read(self, sha256: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes of a whole image from `start` up to `end`."""
+        return self.shelf.read(sha256, start, end)
 
     def part(self, sha256: str) -> Path:
         """Where an upload that is not complete waits. ValueError for a name that is no hash."""
@@ -37,18 +41,19 @@ class ImageStore:
             raise ValueError(f"{sha256[:80]!r} is no SHA-256")
         return self._folder / f"{sha256}.part"
 
-    def uploaded(self, sha256: str) -> int:
+    async def uploaded(self, sha256: str) -> int:
         """Bytes that are here already: where an upload goes on."""
-        whole, part = self.path(sha256), self.part(sha256)
-        return whole.stat().st_size if whole else part.stat().st_size if part.exists() else 0
+        part, whole = self.part(sha256), await self.shelf.size(sha256)
+        return whole if whole is not None else part.stat().st_size if part.exists() else 0
 
     async def receive(self, sha256: str, offset: int, size: int, chunks: AsyncIterable[bytes]) -> bool:
         """Append to an upload; True once it is whole and its hash is right. ValueError in one line otherwise.
 
-        A wrong hash deletes what was uploaded: its bytes are worth nothing.
+        A wrong hash deletes what was uploaded: its bytes are worth nothing. While the shelf is away (OSError) a whole
+        upload waits: sending nothing more at its end tries again.
         """
-        have = self.uploaded(sha256)
-        if self.path(sha256) is not None:
+        have = await self.uploaded(sha256)
+        if await self.size(sha256) is not None:
             return True
         if offset != have:
             raise ValueError(f"the upload is at byte {have}, not {offset}: go on from there")
@@ -69,14 +74,17 @@ class ImageStore:
                     part.unlink()
                     raise ValueError(f"more than the {size} bytes that were announced")
                 file.write(chunk)
-        return have == size and await asyncio.to_thread(self._complete, sha256, part)
+        if have != size:
+            return False
+        await self._complete(sha256, part)
+        return True
 
-    def add(self, path: Path) -> str:
+    async def add(self, path: Path) -> str:
         """Copy a file in; its SHA-256."""
-        sha256 = _hash(path)
+        sha256 = await asyncio.to_thread(_hash, path)
         part = self.part(sha256)
-        part.write_bytes(path.read_bytes())
-        self._complete(sha256, part)
+        await asyncio.to_thread(shutil.copyfile, path, part)
+        await self._complete(sha256, part)
         return sha256
 
     def url(self, release: Release, device_id: str, now: float) -> str:
@@ -95,14 +103,11 @@ class ImageStore:
     def _sign(self, path: str, device_id: str, expires: int) -> str:
         return digest(self._secret, f"GET\n{path}\n{device_id}\n{expires}".encode(), "sha256").hex()
 
-    def _complete(self, sha256: str, part: Path) -> bool:
-        if _hash(part) != sha256:
+    async def _complete(self, sha256: str, part: Path) -> None:
+        if await asyncio.to_thread(_hash, part) != sha256:
             part.unlink()
             raise ValueError(f"the bytes do not have the SHA-256 {sha256}: the upload begins anew")
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(self._folder / sha256)
-        return True
+        await self.shelf.put(sha256, part)
 
 
 def _hash(path: Path) -> str:

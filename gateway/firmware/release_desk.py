@@ -40,23 +40,23 @@ class ReleaseDesk:
 
     async def all(self) -> Sequence[ReleaseView]:
         """See `Releases`."""
-        return [self._view(one) for one in await self._updates.read(lambda store: list(store.releases()))]
+        return [await self._view(one) for one in await self._updates.read(lambda store: list(store.releases()))]
 
     async def get(self, release_id: str) -> ReleaseView | None:
         """See `Releases`."""
         found = await self._updates.read(lambda store: store.release(release_id))
-        return self._view(found) if found else None
+        return await self._view(found) if found else None
 
     async def publish(self, document: bytes, signatures: Sequence[str], actor: str, now: float) -> ReleaseView:
         """See `Releases`."""
-        return self._view(
+        return await self._view(
             await self._act(lambda store: self._service.publish_release(store, actor, document, signatures, now))
         )
 
     async def image(self, sha256: str) -> tuple[int, int] | None:
         """See `Releases`."""
         size = await self._announced(sha256)
-        return None if size is None else (self._images.uploaded(sha256), size)
+        return None if size is None else (await self._images.uploaded(sha256), size)
 
     async def receive(self, sha256: str, offset: int, chunks: AsyncIterable[bytes]) -> bool:
         """See `Releases`."""
@@ -79,7 +79,7 @@ class ReleaseDesk:
     async def create(self, rollout_id: str, wish: Wish, actor: str, now: float) -> None:
         """See `Releases`."""
         release = await self._whole(wish.release_id)
-        if self._images.path(release.manifest.sha256) is None:
+        if await self._images.size(release.manifest.sha256) is None:
             raise Refused("its image is not here yet: upload it first")
         ids = await self._chosen(wish)
         deadline = now + wish.days * DAY_S
@@ -170,7 +170,7 @@ class ReleaseDesk:
         except ValueError as refused:
             raise Refused(str(refused)) from None
 
-    def _view(self, release: Release) -> ReleaseView:
+    async def _view(self, release: Release) -> ReleaseView:
         manifest = release.manifest
         return ReleaseView(
             release_id=release.release_id,
@@ -186,7 +186,7 @@ class ReleaseDesk:
             notes_id=manifest.notes_id,
             published_at=release.published_at,
             expires_at=manifest.expires_at,
-            uploaded=self._images.uploaded(manifest.sha256),
+            uploaded=await self._images.uploaded(manifest.sha256),
             revoked=release.revoked_reason,
             fixes=manifest.fixes,
         )

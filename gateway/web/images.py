@@ -4,15 +4,10 @@ aiohttp's FileResponse makes its ETag of time and size, which differ between two
 If-Range; a device must be able to trust that a resumed download is of the same bytes, so this is our own.
 """
 
-import asyncio
-from typing import Final
-
 from aiohttp import web
 
 from gateway.web.parts import PARTS
 from gateway.web.routes import Access, add
-
-CHUNK: Final = 256 * 1024
 
 
 async def image(request: web.Request) -> web.StreamResponse:
@@ -24,10 +19,9 @@ async def image(request: web.Request) -> web.StreamResponse:
     if not images.allows(request.path, query.get("device", ""), query.get("exp", ""), query.get("sig", ""), now):
         raise web.HTTPUnauthorized(text="this address is not good any more: ask for a fresh one\n")
     sha256 = request.match_info["sha256"]
-    path = images.path(sha256)
-    if path is None:
+    size = await images.size(sha256)
+    if size is None:
         raise web.HTTPNotFound
-    size = path.stat().st_size
     etag = f'"{sha256}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     start, end = 0, size
@@ -45,14 +39,14 @@ async def image(request: web.Request) -> web.StreamResponse:
     response.content_length = end - start
     await response.prepare(request)
     if request.method != "HEAD":
-        with path.open("rb") as file:
-            file.seek(start)
-            while start < end:
-                chunk = await asyncio.to_thread(file.read, min(CHUNK, end - start))
-                if not chunk:
-                    break
-                start += len(chunk)
+        try:
+            async for chunk in images.read(sha256, start, end):
                 await response.write(chunk)
+        except OSError:
+            # The head has gone out: only an end that comes too early says that this is not all. Devices resume.
+            if request.transport is not None:
+                request.transport.abort()
+            raise
     return response
 
 

@@ -1,8 +1,7 @@
 """What the web server is made of: every dependency by name and type. The composition root fills it in."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
@@ -35,8 +34,11 @@ class Rejects(Protocol):
 class Images(Protocol):
     """The image store as devices' downloads need it."""
 
-    def path(self, sha256: str) -> Path | None:
-        """Where an image is; None if it is not here."""
+    async def size(self, sha256: str) -> int | None:
+        """Bytes of a whole image; None if it is not here."""
+
+    def read(self, sha256: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Its bytes from `start` up to `end`."""
 
     def allows(self, path: str, device_id: str, expires: str, signature: str, now: float) -> bool:
         """Whether a signed address is ours and still good."""

@@ -22,17 +22,22 @@ SHA256 = hashlib.sha256(IMAGE).hexdigest()
 ETAG = f'"{SHA256}"'
 
 
+async def whole(store: ImageStore) -> bytes | None:
+    size = await store.size(SHA256)
+    return None if size is None else b"".join([chunk async for chunk in store.read(SHA256, 0, size)])
+
+
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> ImageStore:
+async def images(tmp_path: Path) -> ImageStore:
     file = tmp_path / "camera.bin"
     file.write_bytes(IMAGE)
     store = ImageStore(tmp_path / "images", b"k" * 32, "http://updates.example/")
-    assert store.add(file) == SHA256
+    assert await store.add(file) == SHA256
     return store
 
 
@@ -49,9 +54,9 @@ def address(images: ImageStore, *, sha: str = SHA256, device: str = "cam-1", at:
     return URL(images.url(release(sha=sha), device, at)).relative()
 
 
-def test_names_that_are_no_hash_reach_no_file(images: ImageStore) -> None:
-    assert images.path("../" + SHA256) is None
-    assert images.path("ab" * 32) is None
+async def test_names_that_are_no_hash_reach_no_file(images: ImageStore) -> None:
+    assert await images.size("../" + SHA256) is None
+    assert await images.size("ab" * 32) is None
     with pytest.raises(ValueError, match="is no SHA-256"):
         images.part("../../etc/passwd")
 
@@ -59,15 +64,13 @@ def test_names_that_are_no_hash_reach_no_file(images: ImageStore) -> None:
 async def test_an_upload_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     store = ImageStore(tmp_path, b"k" * 32, "")
     assert not await store.receive(SHA256, 0, len(IMAGE), pieces(IMAGE[:300], IMAGE[300:700]))
-    assert (store.uploaded(SHA256), store.path(SHA256)) == (700, None)
+    assert (await store.uploaded(SHA256), await whole(store)) == (700, None)
     with pytest.raises(ValueError, match="at byte 700, not 0"):
         await store.receive(SHA256, 0, len(IMAGE), pieces(IMAGE))
     assert await store.receive(SHA256, 700, len(IMAGE), pieces(IMAGE[700:]))
-    whole = store.path(SHA256)
-    assert whole is not None
-    assert whole.read_bytes() == IMAGE
+    assert await whole(store) == IMAGE
     assert await store.receive(SHA256, 0, len(IMAGE), pieces(b"anything")), "it is here: nothing is written"
-    assert (store.uploaded(SHA256), whole.read_bytes()) == (len(IMAGE), IMAGE)
+    assert (await store.uploaded(SHA256), await whole(store)) == (len(IMAGE), IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ async def test_too_many_or_wrong_bytes_are_thrown_away(tmp_path: Path, sent: byt
     store = ImageStore(tmp_path, b"k" * 32, "")
     with pytest.raises(ValueError, match=why):
         await store.receive(SHA256, 0, len(IMAGE), pieces(sent))
-    assert (store.uploaded(SHA256), list(tmp_path.iterdir())) == (0, [])
+    assert (await store.uploaded(SHA256), list(tmp_path.iterdir())) == (0, [])
 
 
 @settings(max_examples=30)
@@ -88,12 +91,10 @@ def test_any_way_of_cutting_an_upload_gives_the_same_file(tmp_path_factory: pyte
 
     async def upload() -> None:
         for start, end in itertools.pairwise(edges):
-            await store.receive(SHA256, store.uploaded(SHA256), len(IMAGE), pieces(IMAGE[start:end]))
+            await store.receive(SHA256, await store.uploaded(SHA256), len(IMAGE), pieces(IMAGE[start:end]))
 
     asyncio.run(upload())
-    whole = store.path(SHA256)
-    assert whole is not None
-    assert whole.read_bytes() == IMAGE
+    assert asyncio.run(whole(store)) == IMAGE
 
 
 def test_a_signed_address_is_for_one_device_one_image_and_fifteen_minutes(images: ImageStore) -> None:

@@ -105,6 +105,9 @@ async def test_doctor_signs_in_to_the_mail_server_and_looks_for_receivers(tmp_pa
         ('[[webhook]]\nname = "A b"\nurl = "https://x.example/"\nsecret = "S"', "webhook.0.name"),
         ('[[webhook]]\nname = "a"\nurl = "https://x.example/"\nsecret = "S"\ntypes = ["x"]', "there are ticket.opened"),
         ('[[webhook]]\nname = "a"\nurl = "https://x.example/"\nsecret = "S"\n' * 2, "each name once"),
+        ('[s3]\nbucket = "b"\nendpoint = "http://x.example"', "https, please"),
+        ('[s3]\nbucket = "b"\nendpoint = "x.example"', "endpoint: write it as"),
+        ('[s3]\nbucket = "b"\naccess_key = "a"', "go together"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused_in_one_line(tmp_path: Path, toml: str, says: str) -> None:
