@@ -197,9 +197,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             checks["broker"] = broker.ready
         exposition = metrics.registry(
             lambda: metrics.pipeline_metrics(pipeline),
-            lambda: metrics.outflow_metrics(forwarder, clock.now()),
+            lambda: metrics.outflow_metrics(forwarder, history, clock.now()),
             lambda: metrics.endpoint_metrics(endpoint) if endpoint else (),
-            lambda: metrics.fleet_metrics(memory.fleet),
+            lambda: metrics.fleet_metrics(memory),
             lambda: telling_metrics(notifier, clock.now()),
         )
         pages = UpdatePages(database, updates, service)

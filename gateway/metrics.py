@@ -6,11 +6,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from diagnostics.fleet import Fleet
 from gateway.ingest.endpoint.server import Endpoint
 from gateway.ingest.pipeline import Pipeline
+from gateway.live import FleetMemory
+from gateway.ports.history import History
 from gateway.ports.ledger import RejectReason
 from gateway.storage.forwarder import Forwarder
+from gateway.storage.history import EmbeddedHistory
+from gateway.storage.influx import InfluxHistory
 
 Read = Callable[[], Iterable[Metric]]
 
@@ -75,6 +78,9 @@ def pipeline_metrics(pipeline: Pipeline) -> Iterator[Metric]:
     yield gauge("window_messages", "Messages taken and not yet acknowledged.", pipeline.pending)
     yield gauge("window_limit", "Bound of the window.", pipeline.limits.window)
     yield gauge("last_commit_timestamp_seconds", "When the last batch was committed.", counts.last_commit_at)
+    yield counter("commit_seconds", "Time spent waiting for transactions.", counts.commit_s)
+    yield counter("checkpoints", "Times the fleet's memory was saved.", counts.checkpoints)
+    yield gauge("checkpoint_seconds", "How long the last of them took.", counts.checkpoint_s)
 
 
 def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:
@@ -83,8 +89,20 @@ def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:
     yield gauge("mqtt_connections", "Network connections now.", endpoint.connections)
     yield gauge("mqtt_sessions", "Sessions now, with and without a connection.", endpoint.sessions)
     yield gauge("mqtt_retained_messages", "Retained messages now.", endpoint.retained)
+    yield gauge("mqtt_journal_backlog", "Changes of sessions that wait to be written.", endpoint.journal_backlog)
+    yield counter("mqtt_connects", "Network connections accepted.", counts.connections)
+    yield counter("mqtt_over_limit", "Connections closed because there were too many.", counts.connections_over_limit)
     yield counter("mqtt_received_bytes", "Bytes received.", counts.bytes_in)
     yield counter("mqtt_publishes_received", "PUBLISH packets received.", counts.publishes_in)
+    yield counter("mqtt_publishes_refused", "PUBLISH packets on topics of others.", counts.publishes_refused)
+    yield counter("mqtt_wills", "Last wills published.", counts.wills)
+    yield counter("mqtt_store_retries", "Writes of sessions that were tried again.", counts.store_retries)
+    yield labelled(
+        "mqtt_deliveries_dropped",
+        "Deliveries given up, by why.",
+        "reason",
+        ((why, counts.dropped[why]) for why in ("queue_full", "expired_or_too_large")),
+    )
     yield counter("mqtt_deliveries", "PUBLISH packets sent to clients.", counts.deliveries_out)
     yield counter("mqtt_take_overs", "Sessions taken over by a newer connection.", counts.take_overs)
     yield counter("mqtt_paused_for_rate", "Times a device was read slower because of its rate.", counts.paused_for_rate)
@@ -95,8 +113,8 @@ def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:
     yield labelled("mqtt_disconnects", "Connections ended by us, by reason.", "reason", counts.disconnected.items())
 
 
-def outflow_metrics(forwarder: Forwarder, now: float) -> Iterator[Metric]:
-    """From the journal to the history store."""
+def outflow_metrics(forwarder: Forwarder, history: History, now: float) -> Iterator[Metric]:
+    """From the journal to the history store, and what that keeps."""
     state = forwarder.state
     oldest = state.backlog.oldest_at
     yield counter("history_samples", "Reports handed to the history store.", state.forwarded)
@@ -107,10 +125,27 @@ def outflow_metrics(forwarder: Forwarder, now: float) -> Iterator[Metric]:
     behind = not state.caught_up or bool(state.queued)
     yield gauge("history_behind", "1 while committed samples have not reached the history store.", behind)
     yield gauge("outbox_full", "1 while the gateway does not acknowledge because the outbox is full.", state.full)
+    yield gauge("outbox_queued", "Reports in memory on their way to the history store.", state.queued)
+    yield gauge(
+        "outbox_caught_up", "1 while the history store is behind by what is in memory at most.", state.caught_up
+    )
+    yield from history_metrics(history)
 
 
-def fleet_metrics(fleet: Fleet) -> Iterator[Metric]:
+def history_metrics(history: History) -> Iterator[Metric]:
+    """The history store itself. Every line is there for either store, 0 where it means nothing."""
+    embedded = history if isinstance(history, EmbeddedHistory) else None
+    refused = history.refused if isinstance(history, InfluxHistory) else 0
+    too_old = embedded.too_old if embedded else 0
+    yield counter("history_too_old", "Reports past the retention of the embedded history.", too_old)
+    yield counter("history_refused", "Values that InfluxDB would not take.", refused)
+    yield gauge("history_bytes", "Size of the embedded history on disk.", embedded.bytes_on_disk if embedded else 0)
+
+
+def fleet_metrics(memory: FleetMemory) -> Iterator[Metric]:
     """The fleet as diagnostics see it. Cost: the number of sites."""
+    fleet = memory.fleet
+    yield gauge("names_brought_in", "Names of metrics and states outside the catalogue.", memory.vocabulary.brought_in)
     yield gauge("devices_registered", "Registered devices.", fleet.device_count)
     yield gauge("devices_heard", "Devices that have ever reported.", fleet.spoke_count)
     yield gauge("devices_offline", "Devices that are silent past their timeout.", fleet.offline_count)

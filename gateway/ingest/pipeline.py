@@ -74,6 +74,9 @@ class Counts:
     changes: int = 0
     rejected: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     last_commit_at: float = 0.0
+    commit_s: float = 0.0  # spent waiting for transactions, all together
+    checkpoints: int = 0
+    checkpoint_s: float = 0.0  # the last one
     trouble: str = ""  # why commits fail at the moment, in one line
 
 
@@ -222,11 +225,15 @@ class Pipeline:
 
     async def _commit_stage(self) -> None:
         while (step := await self._steps.get()) is not None:
+            began = self._clock.monotonic()
             if step.digested is None:
                 await self._persist(partial(self._ledger.checkpoint, self._position, step.memories, step.shared))
+                self.counts.checkpoints += 1
+                self.counts.checkpoint_s = self._clock.monotonic() - began
                 self._finish()
                 continue
             committed = await self._persist(partial(self._ledger.commit, step.digested.effects))
+            self.counts.commit_s += self._clock.monotonic() - began
             self._position = committed.position
             self._outflow.offer(committed.position, step.digested.samples)
             self._count(step.digested, committed)

@@ -55,6 +55,13 @@ class EmbeddedHistory:
         """
         return self._store.kept
 
+    @property
+    def bytes_on_disk(self) -> int:
+        """The size of the file and its write-ahead log, for /metrics: no statement is run."""
+        path = self._store.file.path
+        sizes = (each.stat().st_size for each in (path, path.with_name(path.name + "-wal")) if each.exists())
+        return sum(sizes)
+
     async def bytes_used(self) -> int:
         """The file's pages in use, in bytes."""
         return await self._run(self._store.file.used_bytes)
