@@ -72,7 +72,7 @@ _METRICS = (
     ("soc_temp_c", 41.5), ("cpu_pct", 22), ("mem_used_pct", 48.25), ("rtt_ms", 3.5), ("loss_pct", 0),
     ("link_mbps", 100), ("rssi_dbm", -58), ("poe_v", 47.9), ("poe_w", 6.25), ("fps_actual", 24.9),
     ("fps_target", 25), ("kbps", 4096), ("luma_mean", 97.5), ("gain_db", 6), ("noise_sd", 2.25),
-    ("sharpness", 0.82), ("motion_per_h", 3), ("case_temp_c", 38.5), ("rh_in_pct", 41), ("sd_life_used_pct", 12),
+    ("sharpness", 0.98), ("motion_per_h", 3), ("case_temp_c", 38.5), ("rh_in_pct", 41), ("sd_life_used_pct", 12),
 )  # fmt: skip
 
 
