@@ -24,16 +24,22 @@ _SHORT: dict[Locale, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     "id": ("Sen", "Sel", "Rab", "Kam", "Jum", "Sab", "Min"),
 }
+_FULL: dict[Locale, tuple[str, ...]] = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "id": _DAYS["id"],
+}
 _MONTHS: dict[Locale, tuple[str, ...]] = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     "id": ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"),
 }
 _WORDS: dict[Locale, dict[str, str]] = {
     "en": {"daily": "Every day", "each": "{}", "on": "On {}", "and": "and", "or": "or", "next": "next", "now": "now",
-           "until": "until", "except": "except", "none": "no window comes", "at": "{}-{}", "several": ", and "},
+           "until": "until", "except": "except", "none": "no window comes", "at": "{}-{}", "several": ", and ",
+           "meet": "on {} between {} and {} ({})"},
     "id": {"daily": "Setiap hari", "each": "Setiap {}", "on": "Pada {}", "and": "dan", "or": "atau",
            "next": "berikutnya", "now": "sekarang", "until": "sampai", "except": "kecuali",
-           "none": "tidak ada jendela", "at": "{}-{}", "several": ", dan "},
+           "none": "tidak ada jendela", "at": "{}-{}", "several": ", dan ",
+           "meet": "pada {} antara {} dan {} ({})"},
 }  # fmt: skip
 NIGHTLY = "daily 01:00-05:00"
 _MAX_DAYS = 4000  # ten years of daily windows: more in one answer is a typing error
@@ -127,6 +133,13 @@ def describe(windows: tuple[Window, ...], locale: Locale, now: datetime) -> str:
     words = _WORDS[locale]
     what = _sentence([_one(window, locale, now) for window in windows], words["several"])
     return f"{what}; {_when(next_interval(windows, now), windows[0].zone, locale, now)}"
+
+
+def appointment(opens: datetime, closes: datetime, zone: str, locale: Locale) -> str:
+    """When an install may start, as one says it: "on Sunday 25 Oct between 01:30 and 04:00 (CEST)"."""
+    since, until = (at.astimezone(zone_of(zone)) for at in (opens, closes))
+    day = f"{_FULL[locale][since.weekday()]} {_day(since.date(), locale)}"
+    return _WORDS[locale]["meet"].format(day, f"{since:%H:%M}", f"{until:%H:%M}", zone_label(zone, opens))
 
 
 def _one(window: Window, locale: Locale, now: datetime) -> str:

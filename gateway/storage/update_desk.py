@@ -1,6 +1,7 @@
 """The update service on the database: its calls as serialisable transactions, and the tickets that follow."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -19,11 +20,13 @@ from gateway.storage.database import Database
 from gateway.storage.notifications import announce_question
 from gateway.storage.rejects import SAMPLE_BYTES
 from gateway.storage.subject import Handled, PolicyFor, TimeToAct, no_promise
+from gateway.storage.update_cures import follow_cures
 from gateway.storage.updates import SqlUpdateStore
 
 T = TypeVar("T")
 
 CHANNEL: Final = "update/"
+CURES_S: Final = 60.0
 
 
 class SqlUpdates:
@@ -41,6 +44,7 @@ class SqlUpdates:
     ) -> None:
         self._database, self._service = database, service
         self._time_to_act, self._clock, self._policy_for = time_to_act, clock, policy_for
+        self._cures_at = 0.0
 
     def handle(self, connection: Connection, messages: Sequence[DeviceMessage], now: float) -> Handled:
         """What devices said on `update/...`. Each in a savepoint: one that is refused leaves nothing behind."""
@@ -66,8 +70,19 @@ class SqlUpdates:
         )
 
     async def tick(self, now: float) -> Handled:
-        """All that is due by the clock."""
-        return await self.follow(lambda store: self._service.tick(store, now), now)
+        """All that is due by the clock; once a minute also tickets that wait for a cure."""
+        cures = now >= self._cures_at
+
+        def run(connection: Connection) -> Handled:
+            store = SqlUpdateStore(connection)
+            handled = self._follow(connection, self._service.tick(store, now), now)
+            followed = follow_cures(connection, store, now) if cures else ()
+            return replace(handled, tickets=[*handled.tickets, *followed], notified=handled.notified or bool(followed))
+
+        handled = await self._database.transact(run, serializable=True)
+        if cures:
+            self._cures_at = now + CURES_S
+        return handled
 
     async def follow(self, work: Callable[[UpdateStore], Done], now: float) -> Handled:
         """Run a method of the service that gives `Done`, and what follows from it, in one transaction."""

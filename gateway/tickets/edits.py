@@ -106,6 +106,13 @@ def wait(ticket: Ticket, actor: str, reason: WaitingFor, now: float) -> Edit:
     return _touched(edited, now), HistoryEntry(now, Entry.WAITING, actor, reason.value)
 
 
+def resume(ticket: Ticket, actor: str, reason: str, now: float) -> Edit:
+    """What it waited for did not help: open again. IllegalStep unless it waits."""
+    if ticket.state is not State.PENDING:
+        raise IllegalStep(f"{ticket.number} is {ticket.state.value}: it waits for nothing")
+    return _touched(_moved(ticket, State.OPEN), now), HistoryEntry(now, Entry.NOTE, actor, reason)
+
+
 def promise(ticket: Ticket, actor: str, promise_at: float, now: float) -> Edit:
     """Tell the customer by when they hear from us. IllegalStep for a moment that has passed or a solved ticket."""
     if ticket.state in {State.SOLVED, State.CLOSED}:
