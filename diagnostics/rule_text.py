@@ -8,6 +8,7 @@ from hashlib import sha256
 
 _HEAD = re.compile(r"^\s*\[\[\s*rule\s*\]\]\s*(#.*)?$")
 _NAME = re.compile(r'^\s*name\s*=\s*["\']([^"\']*)["\']', re.MULTILINE)
+_END = "(at end of document)"
 _PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)$")
 
 
@@ -41,7 +42,7 @@ def split(text: str) -> tuple[Chunk, ...]:
     before = "\n".join(lines[: begins[0] if begins else len(lines)])
     if any(line.strip() and not line.strip().startswith("#") for line in before.splitlines()):
         found.append(Chunk("", 1, before))
-    for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
+    for begin, end in zip(begins, [*begins[1:], len(lines)], strict=False):
         part = "\n".join(lines[begin:end]).rstrip()
         if found and _unfinished(found[-1].text):  # this head stands inside a text of several lines
             found[-1] = Chunk(found[-1].name, found[-1].line, f"{found[-1].text}\n{part}")
@@ -67,16 +68,21 @@ def line_of(chunk: Chunk, said: str) -> int:
     place = _PLACE.search(said)
     if place:
         return chunk.line + int(place[1]) - 1
-    for word in re.findall(r"[a-z_]{3,}", said.partition(":")[0]) + re.findall(r"'([^']+)'", said):
-        for number, line in enumerate(chunk.text.splitlines()):
-            if re.match(rf"\s*{re.escape(word)}\s*=", line):
-                return chunk.line + number
-    return chunk.line + next((n for n, line in enumerate(chunk.text.splitlines()) if _HEAD.match(line)), 0)
+    lines = chunk.text.splitlines()
+    if said.endswith(_END):
+        return chunk.line + len(lines) - 1
+    words = re.findall(r"[a-z_]{3,}", said.partition(":")[0]) + re.findall(r"'([^']+)'", said) + said.split()[:1]
+    for before in (r"\s*", r".*\b"):
+        for word in words:
+            for number, line in enumerate(lines):
+                if re.match(rf"{before}{re.escape(word)}\s*=", line):
+                    return chunk.line + number
+    return chunk.line + next((number for number, line in enumerate(lines) if _HEAD.match(line)), 0)
 
 
 def without_place(said: str) -> str:
     """A parser's words without the line that they name."""
-    return _PLACE.sub("", said)
+    return _PLACE.sub("", said.removesuffix(f" {_END}"))
 
 
 def differences(before: str, after: str) -> list[str]:
