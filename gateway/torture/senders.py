@@ -39,7 +39,7 @@ class Device:
         self.hot = False
         self._clock = clock
         self._refused_every = refused_every
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._queue: deque[tuple[int, str]] = deque()
         self._numbers: dict[int, int] = {}  # by packet id; a scenario sends fewer than there are packet ids
         self._acknowledged: list[int] = []  # packet ids; paho's thread may say so before `publish` returns
@@ -58,8 +58,7 @@ class Device:
     @property
     def accepted(self) -> list[int]:
         """The numbers of the reports that were acknowledged."""
-        with self._lock:
-            return [self._numbers[mid] for mid in self._acknowledged]
+        return [self._numbers[mid] for mid in list(self._acknowledged) if mid in self._numbers]
 
     @property
     def accepted_count(self) -> int:
@@ -80,39 +79,36 @@ class Device:
         if self._refused_every and number % self._refused_every == 0:
             metrics[BAD] = number
         at = datetime.fromtimestamp(stamp / 1000, UTC).isoformat(timespec="milliseconds")
-        with self._lock:
-            self._sent = number
-            self._queue.append((number, json.dumps({"v": 1, "boot": 1, "seq": number, "at": at, "metrics": metrics})))
-            self._hand_over()
+        self._queue.append((number, json.dumps({"v": 1, "boot": 1, "seq": number, "at": at, "metrics": metrics})))
+        self._sent = number
 
     def close(self) -> None:
         """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _hand_over(self) -> None:
-        done = len(self._acknowledged)
-        while self._queue and self._connected and done >= self._held and self._handed - done < WINDOW:
-            number, payload = self._queue.popleft()
-            sent = self._client.publish(f"siaga/v1/{self.device_id}/telemetry", payload, 1)
-            self._numbers[sent.mid] = number
-            self._handed += 1
+    def hand_over(self) -> None:
+        """Give paho what may leave now. Called again and again by one thread that is not paho's."""
+        with self._lock:
+            done = len(self._acknowledged)
+            while self._queue and self._connected and done >= self._held and self._handed - done < WINDOW:
+                number, payload = self._queue.popleft()
+                sent = self._client.publish(f"siaga/v1/{self.device_id}/telemetry", payload, 1)
+                self._numbers[sent.mid] = number
+                self._handed += 1
 
     def _on_connect(
         self, _client: object, _data: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
         with self._lock:
             self._connected, self._held = not code.is_failure, self._handed
-            self._hand_over()
 
     def _on_disconnect(self, *_said: object) -> None:
-        with self._lock:
-            self._connected = False
+        self._connected = False
 
     def _on_publish(self, _client: object, _data: object, mid: int, _code: object, _properties: object) -> None:
-        with self._lock:
-            self._acknowledged.append(mid)
-            self._hand_over()
+        # No lock here: paho calls this under one of its own, for which `publish` waits.
+        self._acknowledged.append(mid)
 
 
 class Devices:
@@ -129,12 +125,13 @@ class Devices:
 
     def _measure(self) -> None:
         while not self._stopping.wait(self._pause * self._random.uniform(0.5, 1.5)):
-            if not self._resting.is_set():
-                for device in self.devices:
+            for device in self.devices:
+                if not self._resting.is_set():
                     device.report()
+                device.hand_over()
 
     def rest(self) -> None:
-        """Measure nothing for now."""
+        """Measure nothing for now; go on sending what there is."""
         self._resting.set()
 
     def go_on(self) -> None:
@@ -151,11 +148,6 @@ class Devices:
         """Reports of all devices that are."""
         return sum(device.accepted_count for device in self.devices)
 
-    def quiet(self) -> None:
-        """Measure no more; go on sending what there is."""
-        self._stopping.set()
-        self._thread.join()
-
     def until_accepted(self, seconds: float) -> bool:
         """Wait until everything sent is acknowledged. False: it was not in that time."""
         deadline = time.monotonic() + seconds
@@ -165,6 +157,7 @@ class Devices:
 
     def close(self) -> None:
         """All leave."""
-        self.quiet()
+        self._stopping.set()
+        self._thread.join()
         for device in self.devices:
             device.close()

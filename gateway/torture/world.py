@@ -142,7 +142,7 @@ class World:
 
     def account(self, scenario: str, began: float) -> Verdict:
         """Let the devices say the rest, let it reach the stores, stop the gateway, and compare."""
-        self.devices.quiet()
+        self.devices.rest()
         if not self.devices.until_accepted(SETTLE_S):
             self.why.append(f"{self.devices.waiting} reports are still not acknowledged after {SETTLE_S:.0f} s")
         self.until(self.gateway.caught_up, "all is in the history", SETTLE_S)

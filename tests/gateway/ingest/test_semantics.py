@@ -1,4 +1,4 @@
-"""What the protocol promises about time and order (docs/device-protocol.md), over random interleavings, by the digest."""
+"""What the protocol promises of time and order (docs/device-protocol.md), over random interleavings, by the digest."""
 
 import json
 from dataclasses import dataclass
