@@ -29,9 +29,10 @@ from firmware_updates.messages import (
     Verdict,
     encode_message,
     parse_message,
+    parse_terms,
 )
 from firmware_updates.refusal import Refusal
-from firmware_updates.rollout import AbortMode, RolloutState, WaveState
+from firmware_updates.rollout import AbortMode, Denied, PauseReason, RolloutState, WaveState
 from firmware_updates.tally import exposure_keys
 from firmware_updates.window import local_date_at
 from firmware_updates.work import nonce_key, quarantine_key
@@ -104,6 +105,8 @@ class Case:
         payload = encode_message(self.request)
         done = self.service.handle(self.store, self.device_id, "update/request", payload, self.now)
         granted = [message for message in done.messages if message.channel is Channel.GRANT]
+        for message in granted:
+            self.terms = parse_terms(parse_message(Channel.GRANT, message.payload).grant.encode())
         answers = [
             parse_message(Channel.RESPONSE, message.payload)
             for message in done.messages
@@ -183,6 +186,12 @@ def probe_guards(service, before, device_id, request, now):
         assert granted, f"bound {number}: {reasons}"
         (at_risk,) = case.store.counts((f"risk:device:{device_id}",))
         assert at_risk == 1
+    case = Case(service, before, request, device_id, now)
+    case.minutes(-60, 13)
+    assert case.ask()[0]
+    closes = now // MIN * MIN + 13 * MIN
+    assert case.terms.not_after <= closes - case.release.manifest.fit_s, "I1: it could not finish"
+    assert case.terms.not_after == pytest.approx(now + case.terms.valid_for_s)
 
 
 class Play:
@@ -409,3 +418,27 @@ def _stops(service, store, attempt_id, now):
         state = play.store.rollout("r1").state
         halts = 1 - fewer < rollout.policy.stop_alpha
         assert state is (RolloutState.HALTED if halts else RolloutState.RUNNING), (mature, bad, 1 - fewer)
+    play = Play(service, store, attempt_id, now)
+    _, bad_key, _, mature_key = exposure_keys("r1", play.store.rollout("r1").epoch)
+    play.risk(bad_key, 2)
+    play.risk(mature_key, 3)
+    play.claim(Phase.INSTALLING)
+    play.wait(72 * MIN, heard=False)
+    assert play.store.rollout("r1").state is RolloutState.HALTED, "silence past its time is counted before it is lost"
+    play = Play(service, store, attempt_id, now)
+    rollout = play.store.rollout("r1")
+    risk_key, bad_key, overdue_key, mature_key = exposure_keys("r1", rollout.epoch)
+    play.store.put_rollout(replace(rollout, policy=replace(rollout.policy, stop_alpha=1e-300)))
+    for key, number in ((risk_key, 1), (bad_key, rollout.policy.k0 - 1), (overdue_key, 0), (mature_key, 0)):
+        play.risk(key, number)
+    play.claim(Phase.INSTALLING)
+    play.wait(MIN)
+    assert play.store.rollout("r1").state is RolloutState.RUNNING, "what is under way may still prove itself"
+    play.claim(Phase.FAILED, "flash_write")
+    play.wait(MIN)
+    stopped = play.store.rollout("r1")
+    assert (stopped.state, stopped.pause_reason) == (RolloutState.PAUSED, PauseReason.BUDGET)
+    with pytest.raises(Denied):
+        play.service.resume(play.store, rollout.author, "r1", play.now)
+    resumed = play.service.resume(play.store, "somebody", "r1", play.now)
+    assert resumed.epoch == rollout.epoch + 1, "only newer failures count"
