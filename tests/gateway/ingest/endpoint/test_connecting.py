@@ -54,7 +54,10 @@ async def test_an_unknown_protocol_version_is_refused(mqtt, raw, answer):
 
 @pytest.mark.parametrize(
     "flaw",
-    ["reserved flag", "will qos 3", "will flags", "left over", "not utf-8", "nul", "cut off"],
+    [
+        *("reserved flag", "will qos 3", "will qos without a will", "will retain without a will", "no will topic"),
+        *("will topic not utf-8", "user name not utf-8", "no user name", "left over", "not utf-8", "nul", "cut off"),
+    ],
 )
 async def test_a_malformed_connect_is_not_let_in(mqtt, version, flaw):
     raw = bytearray(mqtt.connect(version))
@@ -63,8 +66,18 @@ async def test_a_malformed_connect_is_not_let_in(mqtt, version, flaw):
         raw[flags] |= 1
     elif flaw == "will qos 3":
         raw = bytearray(mqtt.connect(version, will=("w", b""), will_qos=3))
-    elif flaw == "will flags":
-        raw[flags] |= 0x28
+    elif flaw == "will qos without a will":
+        raw[flags] |= 0x08
+    elif flaw == "will retain without a will":
+        raw[flags] |= 0x20
+    elif flaw == "no will topic":
+        raw[flags] |= 0x04
+    elif flaw == "no user name":
+        raw[flags] |= 0x80
+    elif flaw == "will topic not utf-8":
+        raw = bytearray(mqtt.connect(version, will=(b"\xc3\x28", b"")))
+    elif flaw == "user name not utf-8":
+        raw = bytearray(mqtt.connect(version, username=b"\xc3\x28"))
     elif flaw == "left over":
         raw[1] += 1
         raw += b"x"

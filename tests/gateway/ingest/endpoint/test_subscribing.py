@@ -47,7 +47,9 @@ async def test_suback_has_a_code_for_each_filter_in_order(mqtt, version):
         assert list(codes) == [0, 1, 2, deep, 1, full, 2]
 
 
-@pytest.mark.parametrize("wrong", ["bad#", "x/+y", "#/x", "", "$share/g", "$share//t", "$share/g/", "$share/+/t"])
+@pytest.mark.parametrize(
+    "wrong", ["bad#", "x/+y", "#/x", "", "a\0b", b"\xc3\x28", "$share/g", "$share//t", "$share/g/", "$share/+/t"]
+)
 async def test_a_malformed_filter_ends_the_connection_and_subscribes_nothing(mqtt, version, wrong):
     async with mqtt.serve() as broker:
         peer = await broker.client(version)
@@ -172,11 +174,12 @@ async def test_options_of_mqtt_5_are_reserved_in_311(mqtt):
         await peer.ended_with(0)
 
 
-async def test_a_malformed_unsubscribe_ends_the_connection(mqtt, version):
+@pytest.mark.parametrize(("filters", "reason"), [((), 0x82), ((b"\xc3\x28",), 0x81), (("a\0b",), 0x81)])
+async def test_a_malformed_unsubscribe_ends_the_connection(mqtt, version, filters, reason):
     async with mqtt.serve() as broker:
         peer = await broker.client(version)
-        await peer.send(mqtt.unsubscribe(version=version))
-        await peer.ended_with(0x82)
+        await peer.send(mqtt.unsubscribe(*filters, version=version))
+        await peer.ended_with(reason)
 
 
 async def test_unsubscribing_is_always_answered_and_stops_delivery(mqtt, version):
