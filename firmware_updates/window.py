@@ -210,20 +210,31 @@ def _steady(zone: str, block: int) -> int | None:
     return offsets.pop() if len(offsets) == 1 else None
 
 
+@lru_cache(maxsize=4096)
+def _week_starts(weekdays: frozenset[Weekday], block: int) -> tuple[int, ...]:
+    """Midnights (epoch seconds, of a clock at UTC) of the chosen weekdays around a block: shared by all zones."""
+    return tuple(day * _DAY for day in range(block - 3, block + _BLOCK + 2) if (day + 3) % 7 in weekdays)
+
+
 @lru_cache(maxsize=65_536)
 def _spans(windows: tuple[Window, ...], block: int) -> tuple[tuple[int, int], ...]:
     """Merged spans that end after the first instant of `block` and open before its last one."""
+    until = (block + _BLOCK) * _DAY
     spans: list[tuple[int, int]] = []
     for window in windows:
-        days = _starts(window, block - 3, block + _BLOCK + 2)
         offset = _steady(window.zone, block)
+        start, end = _wall(window)
+        weekly = not window.dates and not window.exceptions
+        if offset is not None and weekly and len(windows) == 1 and end - start < _DAY:  # nothing to merge
+            since, length = start - offset, end - start
+            opens = (at + since for at in _week_starts(window.weekdays, block))
+            return tuple([(at, at + length) for at in opens if at < until])
+        days = _starts(window, block - 3, block + _BLOCK + 2)
         if offset is None:
             for day in days:
                 spans += _resolve(window, day)
         else:
-            start, end = _wall(window)
             spans += [(day * _DAY + start - offset, day * _DAY + end - offset) for day in days]
-    until = (block + _BLOCK) * _DAY
     return tuple(span for span in _merge(spans) if span[0] < until)
 
 
