@@ -38,7 +38,8 @@ bench: $(READY) ## messages a second and CPU a message, by stage
 	$(BIN)/siaga bench
 
 torture: $(READY) ## pull every plug, many times (bounded, under 10 minutes)
-	$(BIN)/python -m pytest -m torture -n 1 $(ARGS)
+	$(BIN)/python -m pytest -m torture -n $(WORKERS) $(ARGS)
+	$(BIN)/siaga torture
 
 score: $(READY) ## the scoreboard: how early, how honest, on a fleet with known truth
 	$(BIN)/siaga score

@@ -36,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ThreadPoolExecutor(max(1, arguments.jobs)) as threads:
         for verdict in threads.map(lambda one: play(one, arguments.seed, short=arguments.short), played):
             verdicts.append(verdict)
-            if console.is_terminal:
-                console.print(f"{verdict.scenario}: {'as promised' if verdict.good else 'BROKEN'}")
+            console.print(f"{verdict.scenario}: {'as promised' if verdict.good else 'BROKEN'}", highlight=False)
     if arguments.json:
         found = [{**asdict(verdict), "good": verdict.good} for verdict in verdicts]
         print(json.dumps({"seed": arguments.seed, "scenarios": found, "skipped": skipped}))

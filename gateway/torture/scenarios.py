@@ -32,7 +32,7 @@ class Scenario:
 
 
 def _kill(world: World, short: bool) -> None:
-    for _ in range(3 if short else 15):
+    for _ in range(2 if short else 12):
         world.work(0.2, 2.0)
         world.gateway.kill()
         world.pulled()
@@ -103,7 +103,7 @@ def _bad_line(world: World, _short: bool) -> None:
         world.why.append("no line was refused")
 
 
-def _outbox_full(world: World, _short: bool) -> None:
+def _fill_outbox(world: World) -> None:
     world.work(1.0)
     world.front.gone()
     world.pulled()
@@ -115,7 +115,21 @@ def _outbox_full(world: World, _short: bool) -> None:
     if world.devices.accepted > before:
         world.why.append(f"{world.devices.accepted - before} reports were acknowledged while the outbox was full")
     world.expected.append(DEAF)
+
+
+def _outbox_full(world: World, _short: bool) -> None:
+    _fill_outbox(world)
     world.front.back()
+    world.until(lambda: not world.gateway.trouble(), "the gateway is ready again", 90)
+    world.work(2.0)
+
+
+def _killed_with_full_outbox(world: World, _short: bool) -> None:
+    _fill_outbox(world)
+    world.gateway.kill()
+    world.pulled()
+    world.front.back()
+    world.gateway.start()
     world.until(lambda: not world.gateway.trouble(), "the gateway is ready again", 90)
     world.work(2.0)
 
@@ -164,6 +178,7 @@ def _restart_postgresql(world: World, _short: bool) -> None:
 
 _BROKER, _INFLUX = frozenset({"broker"}), frozenset({"influx"})
 _DISK = frozenset({"disk"})
+_SMALL_OUTBOX = "[pipeline]\noutbox_max_bytes = 1000000\n"
 SCENARIOS = (
     Scenario("kill -9 gateway, devices on it", _kill, short=True),
     Scenario("kill -9 gateway, mosquitto", _kill, _BROKER),
@@ -180,7 +195,8 @@ SCENARIOS = (
     ),
     Scenario("InfluxDB answers never", _moods((Mood.DUMB, 2.0)), _INFLUX),
     Scenario("InfluxDB refuses lines", _bad_line, _INFLUX),
-    Scenario("outbox full", _outbox_full, _INFLUX, settings="[pipeline]\noutbox_max_bytes = 1000000\n"),
+    Scenario("outbox full", _outbox_full, _INFLUX, settings=_SMALL_OUTBOX),
+    Scenario("outbox full, then kill -9", _killed_with_full_outbox, _INFLUX, settings=_SMALL_OUTBOX),
     Scenario("disk full", _disk_full, _DISK, short=True),
     Scenario("disk full, then kill -9", _killed_while_full, _DISK),
     Scenario("clock jumps", _clock_jumps, frozenset({"clock"}), short=True),

@@ -75,8 +75,12 @@ def _copied(connection: Connection) -> list[bytes]:
 
 
 async def _ticket_keys(database: Database) -> list[str]:
-    found = await database.read(lambda connection: connection.execute(select(tickets.c.key)).scalars().all())
-    return sorted(found)
+    """The keys of all tickets; an incident of ours that is not over is another one."""
+    asked = select(tickets.c.key, tickets.c.state)
+    found = await database.read(lambda connection: connection.execute(asked).all())
+    return sorted(
+        f"{key} still {state}" if key.startswith("gateway:") and state != "solved" else key for key, state in found
+    )
 
 
 async def embedded_points(path: Path, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
