@@ -3,7 +3,8 @@
 from aiohttp import web
 from aiohttp_session import get_session, session_middleware
 
-import gateway.web.releases_api  # noqa: F401 - its operations join those of the API
+import gateway.web.releases_api
+import gateway.web.rules_api  # noqa: F401 - their operations join those of the API
 from gateway.web import api, auth, customer, health, images, mail_choice, staff
 from gateway.web.assets import DIST, Assets
 from gateway.web.language import choose_language
