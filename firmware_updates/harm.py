@@ -2,6 +2,7 @@
 
 import random
 import statistics
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from firmware_updates.harm_fleet import Bad, Fleet
@@ -47,12 +48,22 @@ def parse_bad(text: str) -> Bad:
     return Bad("silent" if kind == "all" else kind, value)
 
 
-def simulate(devices: int, bad_text: str, seeds: int = 3, *, good: bool = True) -> Result:
-    """Medians over `seeds` runs; `good` also times a good release once."""
+def simulate(
+    devices: int,
+    bad_text: str,
+    seeds: int = 3,
+    *,
+    good: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Medians over `seeds` runs; `good` also times a good release once. `tell` hears one line a run."""
     if not (1 <= devices <= 100_000 and 1 <= seeds <= 100):
         raise BadSpecError("devices must be 1 to 100000 and seeds 1 to 100")
     bad = parse_bad(bad_text)
-    runs = [Fleet(devices, bad, seed).run() for seed in range(seeds)]
+    runs = []
+    for seed in range(seeds):
+        runs.append(Fleet(devices, bad, seed).run())
+        tell(f"run {seed + 1} of {seeds}: {runs[-1].harmed} harmed in {runs[-1].hours:.1f} h")
     dealt = [deal(devices, bad.share, random.Random(seed)) for seed in range(seeds)]
     silent = bad.kind == "silent"
     by_groups = [groups(one, silent=silent) for one in dealt]

@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     sim = actions.add_parser("simulate", help="how many devices a bad release harms, and how long a good one takes")
     sim.add_argument("--devices", type=int, default=10_000)
-    sim.add_argument("--bad", default="all:1.0", help="silent:SHARE, revert:SHARE, all:1.0 or none")
+    sim.add_argument(
+        "--bad", default="all:1.0", help="silent:SHARE, revert:SHARE, worse:SHARE (in metrics alone), all:1.0, none"
+    )
     sim.add_argument("--good", action="store_true", help="also time a good release (a minute for 10,000 devices)")
     sim.add_argument("--seeds", type=int, default=3, help="runs; medians are printed")
     create = actions.add_parser("create", help="a draft from a filter; prints what it would do (the dry run)")
@@ -89,7 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
-    result = simulate(arguments.devices, arguments.bad, arguments.seeds, good=arguments.good).as_json()
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    result = simulate(arguments.devices, arguments.bad, arguments.seeds, good=arguments.good, tell=tell).as_json()
     if arguments.json:
         print(json.dumps(result))
         return 0

@@ -282,6 +282,9 @@ def probe_ends(service, store, attempt_id, now):
     _stays_at_risk(Play(service, store, attempt_id, now))
     _unhealthy(Play(service, store, attempt_id, now))
     _fails_twice(Play(service, store, attempt_id, now))
+    _soaks_in_silence(Play(service, store, attempt_id, now))
+    _forgets_its_grant(Play(service, store, attempt_id, now))
+    _never_gets_the_image(Play(service, store, attempt_id, now))
     _stops(service, store, attempt_id, now)
 
 
@@ -385,6 +388,41 @@ def _unhealthy(play):
     assert Channel.CANCEL in {one.channel for one in done.messages}, "the unconfirmed image is asked to go back"
     assert [(edit.cause, edit.open) for edit in play.tickets] == [(Cause.UNHEALTHY, True)]
     assert play.row.deadline_at is None, "never tried again by itself"
+
+
+def _soaks_in_silence(play):
+    play.claim(Phase.INSTALLING)
+    play.boot += 1
+    play.report(confirmed=True, state=Phase.DONE)
+    play.wait(play.row.soak_s, heard=False)
+    assert play.row.state is State.PROBATION, "a device that went silent has not soaked"
+    play.wait(MIN)
+    assert play.row.state is State.SUCCEEDED
+
+
+def _forgets_its_grant(play):
+    """Each step is written before it happens: a device that knows nothing of the grant has not begun."""
+    installs = play.row.installs
+    play.boot += 1
+    play.grant = "r1/other/g9"
+    play.report("2.4.1", 6, confirmed=True, state=Phase.DONE)
+    assert (play.row.state, play.row.installs) == (State.STAGED, installs - 1)
+    assert not any(play.store.counts((f"risk:device:{play.device_id}",)))
+
+
+def _never_gets_the_image(play):
+    play.claim(Phase.NOT_STARTED, "late")
+    assert play.row.state is State.STAGED
+    resumes = play.row.resumes
+    for _ in range(10 - resumes):
+        play.claim(Phase.DOWNLOADING)
+        assert play.row.state is State.DOWNLOADING
+        play.claim(Phase.LINK_ERROR)
+        assert play.row.state is State.OFFERED
+        assert play.row.retry_at > play.now
+    play.claim(Phase.DOWNLOADING)
+    play.claim(Phase.LINK_ERROR)
+    assert (play.row.state, play.row.reason) == (State.FAILED, "download_gave_up")
 
 
 def _fails_twice(play):

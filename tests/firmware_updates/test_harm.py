@@ -26,6 +26,17 @@ def test_a_release_that_is_silently_bad_on_a_few_is_stopped_where_percentages_se
     assert (result.groups_harmed, result.rate_harmed) == (48, 48)
 
 
+def test_a_release_that_only_leaks_is_stopped_by_the_metrics_of_its_first_wave():
+    told = []
+    result = simulate(800, "worse:1.0", seeds=2, good=False, tell=told.append)
+    assert result.stopped
+    assert 1 <= result.harmed <= 10
+    assert [line.split(":")[0] for line in told] == ["run 1 of 2", "run 2 of 2"]
+    some = Fleet(1500, Bad("worse", 0.3), 1).run()
+    assert some.stopped
+    assert some.harmed < 300
+
+
 def test_a_release_that_rolls_back_is_stopped_too():
     run = Fleet(300, Bad("revert", 0.5), 1).run()
     assert run.stopped
