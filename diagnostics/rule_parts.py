@@ -161,6 +161,7 @@ class Segment:
     """A stretch of an example's series. A value [from, to] is a straight line; `noise` alternates around it.
 
     `boot`: the segment begins with a restart. `silent`: no reports. `events`: ONVIF topics at its beginning.
+    `clock_error_s`: how far the device's clock is ahead (negative: behind).
     """
 
     __pydantic_config__ = STRICT
@@ -172,6 +173,7 @@ class Segment:
     boot: bool = False
     silent: bool = False
     events: tuple[str, ...] = ()
+    clock_error_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

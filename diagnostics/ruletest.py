@@ -71,9 +71,10 @@ class _Player:
     def _segment(self, segment: Segment) -> Iterator[Change]:
         if segment.boot:
             self.boot, self.seq, self.booted_at = self.boot + 1, 0, self.now
+        told = self.now + segment.clock_error_s
         for topic in segment.events:
             self.seq += 1
-            yield from self.fleet.event(Event(SUBJECT, self.boot, self.seq, self.now, self.now, topic, {}))
+            yield from self.fleet.event(Event(SUBJECT, self.boot, self.seq, told, self.now, topic, {}))
         count = max(1, round(segment.for_s / self.example.every_s))
         for number in range(count):
             if not segment.silent:
@@ -89,7 +90,8 @@ class _Player:
             name: _value(value, share) + side * segment.noise.get(name, 0.0) for name, value in segment.metrics.items()
         }
         uptime = self.now - self.booted_at
-        return Report(SUBJECT, self.boot, self.seq, self.now, self.now, metrics, dict(segment.states), uptime, "1.0.0")
+        told = self.now + segment.clock_error_s
+        return Report(SUBJECT, self.boot, self.seq, told, self.now, metrics, dict(segment.states), uptime, "1.0.0")
 
     def _peers(self) -> Iterator[Change]:
         peers = self.example.peers
