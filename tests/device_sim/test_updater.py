@@ -414,3 +414,25 @@ def test_an_inventory_that_is_too_old_is_sent_again_and_a_fresh_one_comes_every_
     for _ in range(48):
         bench.step(3600)
     assert len(bench.say("update/reported")) - before in (2, 3)
+
+
+@pytest.mark.parametrize("before_write", [True, False])
+@pytest.mark.parametrize("step", [Step.REVERTING, Step.DROPPED])
+def test_the_power_may_fail_on_the_way_back_too(step: Step, before_write: bool) -> None:
+    bench = Bench(Mishaps(cut_at=step, cut_before_write=before_write, self_test_passes=False))
+    bench.run(600)
+    assert bench.flash.mishaps.cut_at is None, "the cut did happen"
+    running = bench.flash.running
+    assert (running.version, running.confirmed, bench.flash.record.trying) == ("2.4.1", True, None)
+    assert bench.states[-1] == "reverted"
+    assert bench.flash.record.floor == 0
+
+
+@pytest.mark.parametrize("days", [-400, -5, 0, 5, 4000])
+def test_a_wall_clock_that_is_wrong_by_days_changes_neither_a_start_nor_a_refusal(days: int) -> None:
+    """The grant's instants are the gateway's; a device judges by the boot clock alone."""
+    at = 1_795_478_400.0 + days * 86_400
+    for late, begins in ((119.0, True), (121.0, False)):
+        bench, request = staged()
+        bench.updater.receive("update/grant", grant(request, issued_at=at, not_after=at + 120), bench.now + late)
+        assert bench.updater._committed is begins

@@ -282,6 +282,7 @@ def probe_ends(service, store, attempt_id, now):
     _stays_at_risk(Play(service, store, attempt_id, now))
     _unhealthy(Play(service, store, attempt_id, now))
     _fails_twice(Play(service, store, attempt_id, now))
+    _fails_for_good(Play(service, store, attempt_id, now))
     _soaks_in_silence(Play(service, store, attempt_id, now))
     _forgets_its_grant(Play(service, store, attempt_id, now))
     _never_gets_the_image(Play(service, store, attempt_id, now))
@@ -388,6 +389,13 @@ def _unhealthy(play):
     assert Channel.CANCEL in {one.channel for one in done.messages}, "the unconfirmed image is asked to go back"
     assert [(edit.cause, edit.open) for edit in play.tickets] == [(Cause.UNHEALTHY, True)]
     assert play.row.deadline_at is None, "never tried again by itself"
+
+
+def _fails_for_good(play):
+    play.store.put_attempt(replace(play.row, installs=2))
+    play.claim(Phase.INSTALLING)
+    play.claim(Phase.FAILED, "flash_write")
+    assert play.row.deadline_at is None, "at most two installs of a release"
 
 
 def _soaks_in_silence(play):
