@@ -60,7 +60,7 @@ async def _shown(request: web.Request) -> dict[str, object]:
         "totals": totals,
         "stop_words": stop_words(rollout),
         "can_approve": rollout.state == "pending_approval" and rollout.author != viewer_of(request).user,
-        "can_pause": rollout.state in RUNNING,
+        "can_pause": rollout.state == "running",
         "can_resume": rollout.state in PAUSED,
         "can_stop": rollout.state in NOT_BEGUN | RUNNING | PAUSED,
         "desk": request.app[PARTS].releases is not None,

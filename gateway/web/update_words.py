@@ -6,6 +6,15 @@ from gateway.web.labels import named_reason
 from gateway.web.language import _
 
 
+def release_kind(name: str) -> str:
+    """What a release is for."""
+    return {
+        "security": _("security"),
+        "feature": _("new functions"),
+        "mixed": _("security and new functions"),
+    }.get(name, named_reason(name))
+
+
 def rollout_state(name: str) -> str:
     """Where a rollout stands."""
     return {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from gateway.storage.update_desk import SqlUpdates
 from gateway.web.server import create_app
 from tests.gateway.firmware.scene import scene
 from tests.gateway.web.world import PASSWORD, World, make_world
@@ -29,7 +30,19 @@ class Stage:
     def __init__(self, browser: Browser, served: ServedApp, world: World, release: str = "") -> None:
         self._browser, self._served, self.world, self.release = browser, served, world, release
         self._visits: list[Visit] = []
+        self.updates: SqlUpdates | None = None
         self.url = served.url
+
+    def tick(self) -> None:
+        """The clock brings what is due to the rollouts, and the pages hear of it."""
+
+        async def go_on(world: World) -> None:
+            assert self.updates is not None
+            for minute in range(2):
+                await self.updates.tick(world.clock.now() + 60 * minute)
+            world.wake.publish("rollouts")
+
+        self.do(go_on)
 
     def visit(self, name: str = "", **options: Any) -> Visit:
         someone = visit(self._browser, self.url, **{"locale": "en", **options})
@@ -78,8 +91,9 @@ def updating(chromium: Browser, tmp_path: Path) -> Iterator[Stage]:
         return create_app(made[0][1])
 
     with ServedApp(make) as served:
-        world, _parts, release = made[0]
+        world, _parts, release, updates = made[0]
         on_stage = Stage(chromium, served, world, release)
+        on_stage.updates = updates
         yield on_stage
         complaints = on_stage.leave()
         served.run(stack.aclose())

@@ -37,8 +37,8 @@ NOTES = {
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[tuple[World, WebParts, str]]:
-    """The world, the parts of its pages, and the id of the release."""
+async def scene(folder: Path) -> AsyncIterator[tuple[World, WebParts, str, SqlUpdates]]:
+    """The world, the parts of its pages, the id of the release, and the updates."""
     world = await make_world()
     await world.accounts.put_user(User("rini", Role.MANAGER, HASH, "", "Rini", "id"))
     device = await world.registry.device(PLANNED)
@@ -79,6 +79,7 @@ async def scene(folder: Path) -> AsyncIterator[tuple[World, WebParts, str]]:
                 software=OwnersDesk(updates, service),
             ),
             release,
+            updates,
         )  # fmt: skip
 
 

@@ -248,7 +248,7 @@ STAFF_PAGES = {
     "/staff/rejects": "21504 bytes",
     "/staff/settings": "<kbd>j / k</kbd>",
     "/staff/rollouts": "2.5.0",
-    "/staff/rollouts/r-250/now": "Canaries",
+    "/staff/rollouts/r-250/now": "39</td>",
     "/staff/tickets/SG-1004/peek?view=inbox": "Gudang Bekasi",
     "/staff/queue/counts": "unresolved",
 }
