@@ -51,11 +51,11 @@ class Result:
     lookback_s: float
     cpu_s: float
     seconds: float
-    rules: Sequence[str]
-    tallies: Sequence[Tally]
-    differences: Sequence[Difference]
+    rules: tuple[str, ...]
+    tallies: tuple[Tally, ...]
+    differences: tuple[Difference, ...]
     left_out: int
-    limits: Sequence[Limit]
+    limits: tuple[Limit, ...]
 
     @property
     def device_months(self) -> float:
@@ -106,16 +106,16 @@ async def rows(
     while at < end and series:
         until = min(end, at + stretch)
         found: dict[tuple[float, str], dict[str, float]] = {}
-        count = 0
-        for device_id, names in known.items():
-            for name in names:
-                values = await history.raw(device_id, name, at, until, VALUES)
-                count += len(values)
-                for one in values:
-                    found.setdefault((one.at, device_id), {})[name] = one.value
-                if len(values) >= VALUES:
-                    break
-        if count > 4 * VALUES and stretch > SHORTEST_S:
+        count, whole = 0, True
+        for device_id, name in ((device_id, name) for device_id, names in known.items() for name in names):
+            values = await history.raw(device_id, name, at, until, VALUES)
+            count += len(values)
+            whole = len(values) < VALUES and count <= 4 * VALUES
+            if not whole and stretch > SHORTEST_S:
+                break
+            for one in values:
+                found.setdefault((one.at, device_id), {})[name] = one.value
+        if not whole and stretch > SHORTEST_S:
             stretch = max(SHORTEST_S, stretch / 4)
             continue
         yield [Stored(device_id, when, found[when, device_id], {}) for when, device_id in sorted(found)]
