@@ -10,6 +10,8 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
 
 from gateway.clock import SystemClock
 from gateway.ingest.endpoint.limits import EndpointSettings
@@ -19,6 +21,9 @@ from gateway.ports.ingest import Inbound
 from gateway.storage.database import open_database
 from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.endpoint_memory import MemoryEndpointStore
+
+_BROKERS_PACKET: Final = 16 * 1024 * 1024
+_BROKERS_SUBSCRIPTIONS: Final = 10_000
 
 
 class PromptIntake:
@@ -80,6 +85,8 @@ async def _serve(
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
     settings = EndpointSettings(host=host, port=port, tls=tls, max_keep_alive_s=max_keep_alive or None)
+    if general:  # bounds of a device are tight; strangers expect those of a broker
+        settings = replace(settings, max_packet_bytes=_BROKERS_PACKET, max_subscriptions=_BROKERS_SUBSCRIPTIONS)
     authenticate = _everyone if general else _devices
     async with (
         _store(database) as store,
