@@ -19,9 +19,11 @@ from gateway.firmware.keys import release_keys
 from gateway.notify.guard import reachable
 from gateway.notify.mail import open_mail
 from gateway.settings import Settings
-from gateway.storage.database import open_database
+from gateway.storage.database import OutdatedSchema, open_database
+from gateway.storage.forwarder import READER
 from gateway.storage.influx.connection import Address
 from gateway.storage.influx.setup import Keep, examine, mend
+from gateway.storage.ledger import SqlLedger
 from gateway.telling import endpoints, mail_server
 
 LEAST_FREE = 1_000_000_000
@@ -117,9 +119,14 @@ async def _database(settings: Settings) -> Sequence[Finding]:
     try:
         async with open_database(settings.database_url, upgrade=False) as database:
             await database.ready()
-            return [Finding("database", good=True, says=database.where)]
+            behind = await SqlLedger(database, lambda _: 0.0).backlog(READER)
+    except OutdatedSchema as error:
+        return [Finding("database", good=True, says=f"{str(error).partition(', ')[0]}; the next start upgrades it")]
     except (OSError, ValueError) as error:
         return [Finding("database", good=False, says=str(error))]
+    most = settings.pipeline.outbox_max_bytes
+    waits = f"{behind.bytes / 1e6:.1f} of {most / 1e6:.0f} MB wait for the history store"
+    return [Finding("database", good=True, says=database.where), Finding("outbox", behind.bytes < 0.8 * most, waits)]
 
 
 def _history(settings: Settings, *, fix: bool) -> Sequence[Finding]:

@@ -21,6 +21,7 @@ from gateway.storage.engines import (
     DatabaseAway,
     DatabaseUnusable,
     Durability,
+    OutdatedSchema,
     explain,
     parse_url,
     reader_engine,
@@ -28,7 +29,15 @@ from gateway.storage.engines import (
 )
 from gateway.storage.migrations import migrate
 
-__all__ = ["CommitUncertain", "Database", "DatabaseAway", "DatabaseUnusable", "Durability", "open_database"]
+__all__ = [
+    "CommitUncertain",
+    "Database",
+    "DatabaseAway",
+    "DatabaseUnusable",
+    "Durability",
+    "OutdatedSchema",
+    "open_database",
+]
 
 T = TypeVar("T")
 

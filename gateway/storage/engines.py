@@ -31,6 +31,10 @@ class DatabaseUnusable(ValueError):
     """The URL, file or schema is wrong and waiting will not help. One line that says where and what to do."""
 
 
+class OutdatedSchema(DatabaseUnusable):
+    """An older program made the schema, or nobody yet: a start brings it up to date."""
+
+
 class Durability(Enum):
     """What a SQLite commit survives. PostgreSQL follows its server's `synchronous_commit`."""
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 
-from gateway.storage.engines import DatabaseUnusable
+from gateway.storage.engines import DatabaseUnusable, OutdatedSchema
 
 _LOCK = 0x51A6A0  # PostgreSQL: two gateways that start together migrate one after the other
 
@@ -29,9 +29,7 @@ def migrate(connection: Connection, where: str, *, upgrade: bool) -> None:
         return
     _refuse_the_foreign(connection, scripts, where, current)
     if not upgrade:
-        raise DatabaseUnusable(
-            f"{where}: schema {current or 'empty'} is behind {newest}, and upgrading it is forbidden"
-        )
+        raise OutdatedSchema(f"{where}: schema {current or 'empty'} is behind {newest}, and upgrading it is forbidden")
     with Operations.context(context):
         context.run_migrations()
 

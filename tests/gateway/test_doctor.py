@@ -1,0 +1,44 @@
+"""`siaga doctor` on an embedded installation: what it says before the first start, and while telemetry waits."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from gateway.ports.ledger import Effects, JournalKind
+from gateway.storage.database import open_database
+from gateway.storage.ledger import SqlLedger
+
+
+def findings(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, tuple[bool, str]]]:
+    config = folder / "siaga.toml"
+    config.write_text(f'data_dir = "{folder}"\n[pipeline]\noutbox_max_bytes = 1000000\n')
+    code = main(["doctor", "-c", str(config), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    return code, {each["part"]: (each["good"], each["says"]) for each in found}
+
+
+def test_a_database_that_the_next_start_will_make_is_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = findings(tmp_path, capsys)
+    assert code == 0
+    assert found["database"][0]
+    assert found["database"][1].endswith("; the next start upgrades it")
+
+
+def test_an_outbox_that_is_nearly_full_is_said_with_its_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def wait(size: int) -> None:
+        async with open_database(f"sqlite:///{tmp_path}/siaga.db") as database:
+            await SqlLedger(database, lambda _: 0.0).commit(Effects(JournalKind.BATCH, 1.0, 1, bytes(size)))
+
+    asyncio.run(wait(100_000))
+    code, found = findings(tmp_path, capsys)
+    assert (code, found["outbox"]) == (0, (True, "0.1 of 1 MB wait for the history store"))
+    asyncio.run(wait(800_000))
+    code, found = findings(tmp_path, capsys)
+    assert (code, found["outbox"]) == (1, (False, "0.9 of 1 MB wait for the history store"))
