@@ -202,6 +202,8 @@ class Play:
         self.attempt_id = attempt_id
         first = self.row
         self.device_id, self.boot, self.grant = first.device_id, first.boot, first.grant_id
+        for key in [key for key in self.store._marks if key.startswith(f"ticket:{self.device_id}:")]:
+            self.store.unmark(key)  # of an earlier attempt: the play is about its own
         self.seq = 10_000
         self.tickets = []
 
@@ -278,6 +280,8 @@ def probe_ends(service, store, attempt_id, now):
     """The ends of a granted attempt: only what the device reports after a new boot decides."""
     _ends_well(Play(service, store, attempt_id, now))
     _lost_and_found(Play(service, store, attempt_id, now))
+    _lost_and_gone_back(Play(service, store, attempt_id, now))
+    _cancelled_before_it_began(Play(service, store, attempt_id, now))
     _goes_back(Play(service, store, attempt_id, now))
     _stays_at_risk(Play(service, store, attempt_id, now))
     _unhealthy(Play(service, store, attempt_id, now))
@@ -339,6 +343,24 @@ def _lost_and_found(play):
     play.wait(play.row.soak_s)
     assert (play.row.state, play.row.late) == (State.SUCCEEDED, True)
     assert [edit.open for edit in play.tickets] == [True, False], "I17"
+
+
+def _lost_and_gone_back(play):
+    play.claim(Phase.INSTALLING)
+    play.wait(90 * MIN, heard=False)
+    play.boot += 1
+    play.report("2.4.1", 6, confirmed=True, state=Phase.REVERTED)
+    assert (play.row.state, play.row.late) == (State.ROLLED_BACK, True)
+    told = [(edit.cause, edit.open) for edit in play.tickets]
+    assert told == [(Cause.LOST, True), (Cause.LOST, False), (Cause.ROLLED_BACK, True)], "I17"
+
+
+def _cancelled_before_it_began(play):
+    play.take(play.service.abort(play.store, "ayu", "r1", AbortMode.REVERT, "", play.now))
+    assert play.row.state is State.GRANTED, "it may have begun"
+    play.claim(Phase.NOT_STARTED, "late")
+    assert play.row.state is State.CANCELED
+    assert not play.store.device(play.device_id).desired_attempt
 
 
 def _goes_back(play):

@@ -356,6 +356,4 @@ TestInvariants = Invariants.TestCase
 
 @pytest.mark.torture
 class TestInvariantsLong(Invariants.TestCase):
-    settings = settings(
-        max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    settings = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
