@@ -1,4 +1,4 @@
-"""Rules in the console: a manager writes a draft, sees its mistakes, backtests, activates, rolls back. Without a restart."""
+"""Rules in the console: a manager writes a draft, sees its mistakes, backtests, activates and rolls back."""
 
 import asyncio
 

@@ -59,7 +59,7 @@ def test_only_rules_that_may_change_a_ticket_are_run() -> None:
         (SURPRISE, 28.0),
         (ERRORS, 1 / 24),
         (PEER, 1.0),
-        (WEAR.replace("max_points", "x").replace('kind = "forecast"', 'kind = "forecast"\nmax_points = 28\ncycle_s = 604800'), 28.0),
+        (WEAR.replace('kind = "forecast"', 'kind = "forecast"\nmax_points = 28\ncycle_s = 604800'), 28.0),
     ],
 )  # fmt: skip
 def test_a_rule_gets_the_history_that_it_needs_to_be_warm(text, days) -> None:

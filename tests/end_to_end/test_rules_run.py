@@ -13,7 +13,7 @@ from tests.gateway.rules.desks import HOT, WEAK
 from tests.parts.gateway_process import GatewayProcess
 
 pytestmark = pytest.mark.real
-LOWER = HOT.replace("limit = 82", "limit = 73").replace("version = 1", "version = 2").replace("clear = 70", "clear = 60")
+LOWER = HOT.replace("limit = 82, clear = 70", "limit = 73, clear = 60").replace("version = 1", "version = 2")
 
 
 @pytest.fixture

@@ -34,6 +34,12 @@ async def history(devices=DEVICES, days: int = 10) -> MemoryHistory:
     return made
 
 
+async def done(job) -> None:
+    async with asyncio.timeout(20):
+        while job.running:  # noqa: ASYNC110 - pages ask it so too
+            await asyncio.sleep(0.01)
+
+
 def test_a_sample_is_made_of_whole_sites_and_is_the_same_each_time() -> None:
     assert {it.device_id for it in chosen(DEVICES, "", 0)} == {it.device_id for it in DEVICES}
     some = chosen(DEVICES, "", 9)
@@ -115,8 +121,7 @@ async def test_a_backtest_in_the_background_is_kept_with_its_draft_and_an_outage
 
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(tests.run())
-        while job.running:
-            await asyncio.sleep(0.01)
+        await done(job)
         working.cancel()
     assert job.result is not None
     assert [(it.before, it.after) for it in job.result.tallies] == [(4, 0)]
@@ -128,8 +133,7 @@ async def test_a_backtest_in_the_background_is_kept_with_its_draft_and_an_outage
         bad = tests.begin(draft.text, first, 5, "")
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(tests.run())
-            while bad.running:
-                await asyncio.sleep(0.01)
+            await done(bad)
             working.cancel()
         assert bad.problem == said
 
