@@ -65,6 +65,7 @@ class Case:
         self.device = self.store.device(device_id)
         self.rollout = self.store.rollout(self.attempt.rollout_id)
         self.release = self.store.release(self.attempt.release_id)
+        self.own = int(self.attempt.at_risk)  # an older grant of its own, which the request voids
 
     def put(self, **changes):
         """Change the device."""
@@ -93,12 +94,12 @@ class Case:
     def room(self):
         at_risk, bad, _, mature = self.store.counts(exposure_keys(self.rollout.rollout_id, self.rollout.epoch))
         policy = self.rollout.policy
-        return policy.k0 + policy.per_success * mature - at_risk - bad
+        return policy.k0 + policy.per_success * mature - at_risk + self.own - bad
 
     def risk(self, key, number):
-        """Let so many be at risk there."""
+        """Let so many others be at risk there."""
         (have,) = self.store.counts((key,))
-        self.store.add(key, number - have)
+        self.store.add(key, number + self.own - have)
 
     def ask(self):
         """Whether it was granted, and the reasons if not."""
@@ -140,7 +141,7 @@ ALONE = [  # each alone is enough for a no
     (R.QUARANTINED, lambda c: c.store.mark(quarantine_key(c.device_id, c.release.release_id), c.now)),
     (R.DEVICE_AT_RISK, lambda c: c.risk(f"risk:device:{c.device_id}", 1)),
     (R.SITE_CAP, lambda c: c.risk(f"risk:site:{c.device.site_id}", c.rollout.policy.site_cap)),
-    (R.GROUP_CAP, lambda c: (c.put(group="gate"), c.risk(f"risk:group:{c.device.site_id}:gate", 1))),
+    (R.GROUP_CAP, lambda c: (c.put(group="gate"), c.store.add(f"risk:group:{c.device.site_id}:gate", 1))),
     (R.RATE, lambda c: c.store.put_meter("grants", c.now + BURST_S + 1)),
     (R.BUDGET, lambda c: c.store.add(exposure_keys("r1", c.rollout.epoch)[0], c.room())),
     (R.BUDGET, lambda c: c.store.add(exposure_keys("r1", c.rollout.epoch)[1], c.room())),
