@@ -28,8 +28,10 @@ STATES = {"recording": "on", "daynight": "day", "reset_reason": "power", "sd_sta
 
 
 Spread = tuple[float, float, float]
-REPORTS = 2000
-ROUNDS = 7
+REPORTS = 1000
+ROUNDS = 5
+SIZED = (2000, 100)
+"""Devices that memory is measured on: only registered, and living through 30 days."""
 KINDS = ("healthy", "constant", "bad", "square wave", "impossible")
 EVERY_S = {"at once": 0.001, "every minute": 60.0, "every 15 minutes": 900.0, "once a year": 365 * 86_400.0}
 
@@ -119,9 +121,8 @@ class _Road:
         return (time.process_time() - began) / len(reports) * 1e6
 
 
-def _bytes_a_device() -> tuple[int, int, int]:
+def _bytes_a_device(many: int, few: int) -> tuple[int, int, int]:
     """Traced bytes a device: registered only; after 30 days of health; after square waves on every metric."""
-    many, few = 2000, 100
     road = _Road(few, 900.0)
     road.cost_us(1, "healthy")  # so that what all devices share is not counted
     gc.collect()
@@ -152,7 +153,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
     for name, every_s in EVERY_S.items():
         for kind in KINDS:
             found[f"{kind}, {name} (us)"] = _cost(kind, every_s, rounds)
-    for name, size in zip(("registered", "healthy", "hostile"), _bytes_a_device(), strict=True):
+    for name, size in zip(("registered", "healthy", "hostile"), _bytes_a_device(*SIZED), strict=True):
         found[f"{name} device (bytes)"] = (size, size, size)
     return found
 
