@@ -163,7 +163,7 @@ def _print(found: dict[str, Any]) -> None:
         if title in found:
             table = Table(title, "median", "least..most")
             for name, (middle, least, most) in found[title].items():
-                table.add_row(name, f"{middle:,.1f}", f"{least:,.1f}..{most:,.1f}" if least != most else "")
+                table.add_row(name, _said(middle), f"{_said(least)}..{_said(most)}" if least != most else "")
             console.print(table)
     table = Table("whole gateway", "messages/s", "CPU us a message", "peak MB", "p50 ms", "p99 ms", title="medians")
     for name, row in found.items():
@@ -179,6 +179,7 @@ def _print(found: dict[str, Any]) -> None:
             )
     if table.row_count:
         console.print(table)
+        console.print("messages/s: acknowledged (by the gateway after their commit). CPU: of the one process measured.")
     if EMBEDDED in found and OTHER in found:
         times = found[OTHER]["cpu_us"]["median"] / found[EMBEDDED]["cpu_us"]["median"]
         console.print(
@@ -186,6 +187,7 @@ def _print(found: dict[str, Any]) -> None:
         )
     for line in found["left out"]:
         console.print(f"not measured: {line}")
-    console.print(
-        "messages/s counts messages acknowledged (by the gateway after their commit); CPU is of the one process."
-    )
+
+
+def _said(value: float) -> str:
+    return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
