@@ -2,11 +2,11 @@
 
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from firmware_updates.harm_fleet import Bad, Fleet
-from firmware_updates.thresholds import deal, groups, rate
+from firmware_updates.thresholds import Modelled, deal, groups, rate
 
 
 class BadSpecError(ValueError):
@@ -65,9 +65,8 @@ def simulate(
         runs.append(Fleet(devices, bad, seed).run())
         tell(f"run {seed + 1} of {seeds}: {runs[-1].harmed} harmed in {runs[-1].hours:.1f} h")
     dealt = [deal(devices, bad.share, random.Random(seed)) for seed in range(seeds)]
-    silent = bad.kind == "silent"
-    by_groups = [groups(one, silent=silent) for one in dealt]
-    by_rate = [rate(one, silent=silent) for one in dealt]
+    by_groups = [_unseen(one, groups) if bad.kind == "worse" else groups(one, silent=bad.silent) for one in dealt]
+    by_rate = [_unseen(one, rate) if bad.kind == "worse" else rate(one, silent=bad.silent) for one in dealt]
     hours = statistics.median(run.hours for run in runs)
     good_hours = (hours if not bad.share else Fleet(devices, Bad("silent", 0.0), 0).run().hours) if good else None
     return Result(
@@ -83,3 +82,8 @@ def simulate(
         rate_harmed=int(statistics.median(one.harmed for one in by_rate)),
         rate_hours=round(statistics.median(one.hours for one in by_rate), 1),
     )
+
+
+def _unseen(dealt: Sequence[bool], model: Callable[..., Modelled]) -> Modelled:
+    """A percentage rule counts installs that fail; one that works and is worse looks good to it."""
+    return Modelled(sum(dealt), model([False] * len(dealt), silent=False).hours, stopped=False)

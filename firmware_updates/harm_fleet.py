@@ -68,6 +68,11 @@ class Bad:
     kind: str
     share: float
 
+    @property
+    def silent(self) -> bool:
+        """Whether a bad install is never heard of again."""
+        return self.kind == "silent"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

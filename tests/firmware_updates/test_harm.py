@@ -31,6 +31,7 @@ def test_a_release_that_only_leaks_is_stopped_by_the_metrics_of_its_first_wave()
     result = simulate(800, "worse:1.0", seeds=2, good=False, tell=told.append)
     assert result.stopped
     assert 1 <= result.harmed <= 10
+    assert (result.groups_harmed, result.rate_harmed) == (800, 800), "a share of failures sees none"
     assert [line.split(":")[0] for line in told] == ["run 1 of 2", "run 2 of 2"]
     some = Fleet(1500, Bad("worse", 0.3), 1).run()
     assert some.stopped
