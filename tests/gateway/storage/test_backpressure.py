@@ -81,7 +81,7 @@ class Gateway:
 
     async def send_until_full(self) -> None:
         self.history.away = True
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.forwarder.full:
                 self.send(10)
                 await asyncio.sleep(0.01)
@@ -111,13 +111,16 @@ class Gateway:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110 - a database has no event for it
             await asyncio.sleep(0.02)
 
 
 def figure(gateway: Gateway, name: str) -> float:
-    families = [*metrics.outflow_metrics(gateway.forwarder, 0.0), *metrics.fleet_metrics(gateway.memory.fleet)]
+    families = [
+        *metrics.outflow_metrics(gateway.forwarder, gateway.history, 0.0),
+        *metrics.fleet_metrics(gateway.memory.fleet),
+    ]
     return next(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
