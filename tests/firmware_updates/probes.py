@@ -190,6 +190,8 @@ def probe_guards(service, before, device_id, request, now):
     case = Case(service, before, request, device_id, now)
     case.minutes(-60, 13)
     assert case.ask()[0]
+    assert case.store.marked_at(nonce_key(device_id, request.nonce)) == now, "a nonce is good for one grant"
+    assert case.store.meter("grants") >= now + HOUR / case.rollout.policy.grants_per_hour, "the rate is counted"
     closes = now // MIN * MIN + 13 * MIN
     assert case.terms.not_after <= closes - case.release.manifest.fit_s, "I1: it could not finish"
     assert case.terms.not_after == pytest.approx(now + case.terms.valid_for_s)
