@@ -119,7 +119,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 def figure(gateway: Gateway, name: str) -> float:
     families = [
         *metrics.outflow_metrics(gateway.forwarder, gateway.history, 0.0),
-        *metrics.fleet_metrics(gateway.memory.fleet),
+        *metrics.fleet_metrics(gateway.memory),
     ]
     return next(sample.value for family in families for sample in family.samples if sample.name == name)
 
