@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import json
 import re
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from gateway.firmware.devices import follow_registry
 from gateway.web.language import speak
 from gateway.web.software import support_notice
 from tests.firmware_updates.factories import stock
-from tests.gateway.web.world import DAY, NOW
+from tests.gateway.web.world import CUSTOMERS, DAY, DEVICES, NOW, SITES
 
 CAMERA = "senggigi-cam-01"
 PAGE = f"/home/devices/{CAMERA}/update"
@@ -137,3 +138,44 @@ def test_the_end_of_support_is_told_three_months_ahead_by_the_sites_calendar() -
     assert "in 1 day." in support_notice("2026-11-22", jakarta, NOW + 9 * 3600), "23:05 there"
     assert support_notice("2026-11-22", jakarta, NOW + 10 * 3600).startswith("Today"), "00:05 there"
     assert "ended on 20 Nov 2026" in support_notice("2026-11-20", jakarta, NOW)
+
+
+async def test_an_owner_is_asked_by_mail_once_and_strangers_never(gateway, asked) -> None:
+    from gateway.storage.notifications import SqlNotificationOutbox, announce_question
+    from gateway.storage.registry import SqlRegistry
+
+    await SqlRegistry(gateway.database).put(CUSTOMERS, SITES, DEVICES)
+    said = []
+    for device in (CAMERA, CAMERA, "stranger"):
+
+        def record(connection, device=device) -> bool:
+            return announce_question(connection, asked, device, "2.5.0", NOW)
+
+        said.append(await gateway.database.transact(record))
+    assert said == [True, False, False]
+    (event,) = await SqlNotificationOutbox(gateway.database).due(NOW, 10)
+    facts = json.loads(event.payload)
+    assert (event.type, event.ticket_id) == ("update.asks", "")
+    assert (facts["customer_id"], facts["device_id"], facts["version"]) == ("hotel-senggigi", CAMERA, "2.5.0")
+
+
+async def test_a_rollout_that_asks_records_the_question_with_its_transaction(gateway, person) -> None:
+    from gateway.storage.notifications import SqlNotificationOutbox
+    from gateway.storage.registry import SqlRegistry
+
+    await SqlRegistry(gateway.database).put(CUSTOMERS, SITES, DEVICES)
+    release, service = await gateway.published(), gateway.service
+    await follow_registry(gateway.updates, service, gateway.world.registry)
+
+    def begin(store):  # type: ignore[no-untyped-def]
+        store.put_device(replace(store.device(CAMERA), stock=stock(received_at=NOW - 600)))
+        policy = Policy(consent_required=True, control=0.0)
+        service.create_rollout(store, "dewi", "r1", "r1", release, [CAMERA], policy, NOW, NOW + 20 * DAY, NOW)
+        shown = service.simulated(store, "dewi", "r1", NOW)
+        service.submit(store, "dewi", "r1", NOW)
+        service.approve(store, "rini", "r1", shown.content_sha256, NOW)
+
+    await gateway.updates.act(begin)
+    told = [(await gateway.updates.tick(NOW + 60 * minute)).notified for minute in range(3)]
+    assert told.count(True) == 1
+    assert [event.type for event in await SqlNotificationOutbox(gateway.database).due(NOW + 999, 10)] == ["update.asks"]

@@ -111,7 +111,7 @@ def test_spans_of_tables_are_short_and_signed() -> None:
 def test_a_number_never_loses_its_size(value) -> None:
     speak("en")
     back = float(number(value).replace(",", "").replace("−", "-"))
-    assert abs(back - value) <= max(0.005, abs(value) * 0.01)
+    assert abs(back - value) <= max(0.005, abs(value) * 0.01) + 1e-9  # 0.375 is written as 0.38
 
 
 def lines(standing: Standing, ticket: Ticket | None = None, **more):
