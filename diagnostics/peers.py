@@ -106,11 +106,8 @@ class PeerGroups:
                 _join(self._groups.setdefault(group_of(rule, memory), array("d")), value, at)
 
     def measure(self, rule: Peer, memory: Memory, value: float, at: float) -> float | None:
-        """The device's value at a time minus its peers' median of that time; None with too few peers."""
-        group = self._groups.get(group_of(rule, memory))
-        if group is None:
-            return None
-        values = _around(group, at)
+        """The device's value at a time, which it has shared, minus its peers' median then; None with too few peers."""
+        values = _around(self._groups[group_of(rule, memory)], at)
         mine = memory.peering(rule.name)[1]
         others = len(values) - (mine == at)
         if others < rule.min_peers:

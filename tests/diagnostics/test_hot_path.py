@@ -393,3 +393,35 @@ def test_a_block_keeps_the_last_days_and_forgets_older_ones(days, depth):
     assert again.newest(0) is None
     again.load(block.export())
     assert again.export() == block.export()
+
+
+def test_what_the_gateway_measures_has_a_past_too():
+    drifting = WEAR.replace("sd_life_used_pct", "seen_clock_offset_s").replace(
+        "kind = ", 'when = [{ metric = "lux", above = 5 }]\nkind = '
+    )
+    play = Play(drifting)
+    for day, light in ((0, 10.0), (1, 0.0), (2, 10.0)):
+        play.now = T0 + 86_400.0 * day
+        play.report(lux=light)
+    assert [value for _, value in play.fleet._memories["cam"].blocks[0].points(0)] == [0.0]
+
+
+def test_an_hour_that_is_complete_does_not_make_a_day_complete():
+    play = Play(WEAR + WEAR.replace('name = "', 'name = "hourly-').replace("kind = ", "cycle_s = 3600\nkind = "))
+    for hour in range(3):
+        play.now = T0 + 3600.0 * hour
+        play.report(sd_life_used_pct=50.0)
+    lengths = [len(block.rows) for block in play.fleet._memories["cam"].blocks]
+    assert lengths == [2, 0]
+
+
+def test_a_device_comes_back_to_the_peers_that_it_had_and_to_no_others():
+    two = PEER + PEER.replace('"hotter"', '"busier"').replace("soc_temp_c", "cpu_pct")
+    play = Play(two, [camera(f"cam{number}") for number in range(6)])
+    hourly(play, {f"cam{number}": 50.0 for number in range(6)}, 1)
+    kept = play.fleet.save("cam0")
+    assert set(json.loads(kept)["peers"]) == {"hotter"}
+    play.fleet.register(camera("cam0", "elsewhere"))
+    memory = play.fleet._memories["cam0"]
+    assert (memory.peering("hotter")[0], memory.peering("busier")) == (50.0, (0.0, 0.0))
+    assert {name[1] for name in play.fleet._peers._groups} == {"site", "elsewhere"}
