@@ -149,7 +149,7 @@ def test_a_manager_stops_a_rollout_only_after_reading_what_that_means(stage) -> 
     page.get_by_label("Why?").last.fill("restarts doubled")
     page.get_by_label("Type 2.5.0 to stop").fill("2.5.0")
     page.get_by_role("button", name="Stop for good").click()
-    expect(page.locator("#now")).to_contain_text("aborted")
+    expect(page.locator("#now")).to_contain_text("stopped for good")
     assert stage.world.rollouts.steps == [("stop", "dewi", "restarts doubled")]
 
 
