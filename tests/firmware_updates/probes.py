@@ -429,8 +429,10 @@ def _soaks_in_silence(play):
     play.report(confirmed=True, state=Phase.DONE)
     play.wait(play.row.soak_s, heard=False)
     assert play.row.state is State.PROBATION, "a device that went silent has not soaked"
+    play.wait(90 * MIN - play.row.soak_s, heard=False)
+    assert play.row.state is State.LOST
     play.wait(MIN)
-    assert play.row.state is State.SUCCEEDED
+    assert (play.row.state, play.row.late) == (State.SUCCEEDED, True), "heard again after its soak"
 
 
 def _forgets_its_grant(play):
