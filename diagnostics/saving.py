@@ -33,7 +33,7 @@ class Saving:
 
     def begin(self) -> None:
         """Begin a checkpoint. One that was not brought to its end is given up: what it left is in this one."""
-        self.left |= self.changed
+        self.left = self.left | self.changed if self.left else self.changed
         self.changed = set()
         self._copies = []
 
