@@ -78,12 +78,17 @@ class FleetMemory:
         seen = self.fleet.view(device_id)
         return seen.received_at if seen else None
 
-    def save_dirty(self) -> Sequence[tuple[str, bytes]]:
+    def begin_checkpoint(self) -> bytes:
         """See `pipeline.Memory`."""
-        return [(device_id, self.fleet.save(device_id)) for device_id in sorted(self.fleet.dirty())]
+        self.fleet.begin_checkpoint()
+        return self.save_shared()
+
+    def some_of_checkpoint(self, limit: int) -> Sequence[tuple[str, bytes]]:
+        """See `pipeline.Memory`."""
+        return self.fleet.some_of_checkpoint(limit)
 
     def save_shared(self) -> bytes:
-        """See `pipeline.Memory`."""
+        """What belongs to no single device, with the edition of the rules and the names devices brought in."""
         return sealed(self.edition, self.vocabulary.seal(self.fleet.save_shared()))
 
     def restore(self, device_id: str, memory: bytes) -> None:

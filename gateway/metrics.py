@@ -79,8 +79,8 @@ def pipeline_metrics(pipeline: Pipeline) -> Iterator[Metric]:
     yield gauge("window_limit", "Bound of the window.", pipeline.limits.window)
     yield gauge("last_commit_timestamp_seconds", "When the last batch was committed.", counts.last_commit_at)
     yield counter("commit_seconds", "Time spent waiting for transactions.", counts.commit_s)
-    yield counter("checkpoints", "Times the fleet's memory was saved.", counts.checkpoints)
-    yield gauge("checkpoint_seconds", "How long the last of them took.", counts.checkpoint_s)
+    yield counter("checkpoints", "Times the fleet's memory was saved.", pipeline.checkpoint.written)
+    yield gauge("checkpoint_seconds", "How long the last of them took.", pipeline.checkpoint.seconds)
 
 
 def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from gateway.clock import Clock, every
+from gateway.ingest.checkpoint import Checkpoint, Memory
 from gateway.ingest.digest import INGEST, INTERNAL, Digest, Digested
 from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Link
@@ -23,16 +24,6 @@ from gateway.ports.ledger import Committed, Effects, Ledger
 
 log = structlog.get_logger()
 T = TypeVar("T")
-
-
-class Memory(Protocol):
-    """The part of the fleet that is checkpointed."""
-
-    def save_dirty(self) -> Sequence[tuple[str, bytes]]:
-        """Return the memory of each changed device, and count them as saved."""
-
-    def save_shared(self) -> bytes:
-        """Return what belongs to no single device."""
 
 
 class Outflow(Protocol):
@@ -75,19 +66,17 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     last_commit_at: float = 0.0
     commit_s: float = 0.0  # spent waiting for transactions, all together
-    checkpoints: int = 0
-    checkpoint_s: float = 0.0  # the last one
     trouble: str = ""  # why commits fail at the moment, in one line
 
 
 @dataclass(slots=True)
 class _Step:
-    """What the committing stage does next: a batch or tick with the messages to acknowledge, or a checkpoint."""
+    """What the committing stage does next: a batch or tick with the messages to acknowledge, or (None) a checkpoint."""
 
     digested: Digested | None
     messages: Sequence[Inbound] = ()
-    memories: Sequence[tuple[str, bytes]] = ()
     shared: bytes = b""
+    last: bool = False  # a checkpoint that is waited for
 
 
 class Pipeline:
@@ -108,7 +97,8 @@ class Pipeline:
         limits: Limits | None = None,
         committed: Callable[[Committed, Effects], None] = lambda _done, _effects: None,
     ) -> None:
-        self._digest, self._ledger, self._memory, self._outflow = digest, ledger, memory, outflow
+        self._digest, self._ledger, self._outflow = digest, ledger, outflow
+        self.checkpoint = Checkpoint(memory, ledger, clock)
         self._clock, self._committed = clock, committed
         self.limits = limits or Limits()
         self.counts = Counts()
@@ -143,7 +133,7 @@ class Pipeline:
         """Work until `drain`ed, then return with everything committed and the memory checkpointed."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._digest_stage(), name="pipeline: digest")
-            tasks.create_task(self._commit_stage(), name="pipeline: commit")
+            tasks.create_task(self._commit_stage(tasks), name="pipeline: commit")
             ticking = tasks.create_task(self._ticks(), name="pipeline: ticks")
             await self._drained.wait()
             ticking.cancel()
@@ -184,11 +174,13 @@ class Pipeline:
             done = self._draining and not inbox
             elapsed = self._clock.monotonic()
             due = elapsed >= self._checkpoint_at or self.counts.received >= self._checkpoint_after
-            if done or (due and self._position):
+            if done:
+                await self.checkpoint.idle.wait()
+            if done or (due and self._position and self.checkpoint.idle.is_set()):
                 self._checkpoint_at = elapsed + self.limits.checkpoint_s
                 self._checkpoint_after = self.counts.received + self.limits.checkpoint_messages
                 # Memory as of all that was digested so far: the queue keeps it behind those commits.
-                await self._commission(_Step(None, (), self._memory.save_dirty(), self._memory.save_shared()))
+                await self._commission(_Step(None, shared=self.checkpoint.begin(), last=done))
             if done:
                 await self._steps.put(None)
                 return
@@ -223,13 +215,13 @@ class Pipeline:
         self._deaf.append(Inbound("", INGEST, word, at, INTERNAL, 0))
         self._arrived.set()
 
-    async def _commit_stage(self) -> None:
+    async def _commit_stage(self, tasks: asyncio.TaskGroup) -> None:
         while (step := await self._steps.get()) is not None:
             began = self._clock.monotonic()
             if step.digested is None:
-                await self._persist(partial(self._ledger.checkpoint, self._position, step.memories, step.shared))
-                self.counts.checkpoints += 1
-                self.counts.checkpoint_s = self._clock.monotonic() - began
+                writing = tasks.create_task(self.checkpoint.write(self._position, step.shared), name="checkpoint")
+                if step.last:
+                    await writing
                 self._finish()
                 continue
             committed = await self._persist(partial(self._ledger.commit, step.digested.effects))

@@ -120,8 +120,13 @@ class Ledger(Protocol):
     async def read_journal(self, after: int, max_bytes: int) -> Sequence[JournalEntry]:
         """The next entries after a position, at least one if there is one, about `max_bytes` at most."""
 
+    async def stage(self, position: int, memories: Sequence[tuple[str, bytes]]) -> None:
+        """Write some devices' memories of the checkpoint at that position. They count once `checkpoint` has completed
+        it; until then, and if that never happens, the checkpoint before it is the one that counts.
+        """
+
     async def checkpoint(self, position: int, memories: Sequence[tuple[str, bytes]], shared: bytes) -> None:
-        """Keep rule memory as of a position: upsert these devices' memories, replace the shared one."""
+        """Keep rule memory as of a position: upsert these and the staged memories, replace the shared one."""
 
     async def recover(self) -> Recovery:
         """The last checkpoint (position 0, empty, on a new database)."""

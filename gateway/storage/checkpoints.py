@@ -19,16 +19,23 @@ _OLDER = delete(device_memory).where(
 )
 
 
-async def save(database: Database, position: int, memories: Sequence[tuple[str, bytes]], shared: bytes) -> None:
-    """Write the checkpoint. Raises DatabaseAway; the one before it then still holds."""
-    chunks = [memories[start : start + CHUNK] for start in range(0, len(memories), CHUNK)]
-    for chunk in chunks:
+async def stage(
+    database: Database, position: int, memories: Sequence[tuple[str, bytes]]
+) -> AsyncIterator[Sequence[str]]:
+    """Write memories of the checkpoint to come; yields the devices of each chunk. Raises DatabaseAway."""
+    for start in range(0, len(memories), CHUNK):
+        chunk = memories[start : start + CHUNK]
         rows = [{"device_id": device, "as_of": position, "memory": memory} for device, memory in chunk]
         await database.transact(lambda connection, rows=rows: upsert(connection, device_memory, rows))  # type: ignore[misc]
+        yield [device for device, _ in chunk]
+
+
+async def complete(database: Database, position: int, shared: bytes, staged: Sequence[Sequence[str]]) -> None:
+    """From now on the checkpoint at that position counts. Raises DatabaseAway; the one before it then still holds."""
     row = {"id": 1, "position": position, "shared": shared}
     await database.transact(lambda connection: upsert(connection, checkpoint, [row]))
-    for chunk in chunks:
-        old = [{"device": device, "position": position} for device, _ in chunk]
+    for chunk in staged:
+        old = [{"device": device, "position": position} for device in chunk]
         await database.transact(lambda connection, old=old: _run(connection, _OLDER, old))  # type: ignore[misc]
 
 

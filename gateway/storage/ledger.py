@@ -40,6 +40,7 @@ class SqlLedger:
         self._handle_messages = handle_messages
         self._readers = tuple(readers)
         self._uncertain: tuple[Effects, Committed] | None = None
+        self._staged: tuple[int, list[Sequence[str]]] = (0, [])
 
     async def commit(self, effects: Effects) -> Committed:
         """See the port."""
@@ -64,9 +65,18 @@ class SqlLedger:
         """See the port."""
         return await self._database.read(lambda connection: journal.read(connection, after, max_bytes))
 
-    async def checkpoint(self, position: int, memories: Sequence[tuple[str, bytes]], shared: bytes) -> None:
+    async def stage(self, position: int, memories: Sequence[tuple[str, bytes]]) -> None:
         """See the port. Written in chunks between which commits go on."""
-        await checkpoints.save(self._database, position, memories, shared)
+        if self._staged[0] != position:
+            self._staged = (position, [])
+        async for chunk in checkpoints.stage(self._database, position, memories):
+            self._staged[1].append(chunk)
+
+    async def checkpoint(self, position: int, memories: Sequence[tuple[str, bytes]], shared: bytes) -> None:
+        """See the port."""
+        await self.stage(position, memories)
+        await checkpoints.complete(self._database, position, shared, self._staged[1])
+        self._staged = (0, [])
         await self._prune()
 
     async def recover(self) -> Recovery:

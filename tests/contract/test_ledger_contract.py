@@ -78,6 +78,30 @@ async def test_recovery_gives_the_last_checkpoint_with_the_newest_memory_of_each
     assert memories == [("cam-1", b"one"), ("cam-2", b"TWO"), ("cam-3", b"three")]
 
 
+async def test_a_staged_memory_counts_only_once_its_checkpoint_is_complete(stores: Stores) -> None:
+    ledger = stores.ledger
+    await ledger.checkpoint(10, [("cam-1", b"one"), ("cam-2", b"two")], b"shared")
+    await ledger.stage(20, [("cam-1", b"ONE")])
+    await ledger.stage(20, [("cam-3", b"three")])
+    before = await ledger.recover()
+    assert (before.position, before.shared) == (10, b"shared")
+    assert [memory async for memory in before.memories] == [("cam-1", b"one"), ("cam-2", b"two")]
+
+    await ledger.checkpoint(20, [("cam-4", b"four")], b"SHARED")
+    after = await ledger.recover()
+    assert (after.position, after.shared) == (20, b"SHARED")
+    memories = [memory async for memory in after.memories]
+    assert memories == [("cam-1", b"ONE"), ("cam-2", b"two"), ("cam-3", b"three"), ("cam-4", b"four")]
+
+
+async def test_memories_staged_for_a_checkpoint_that_never_came_give_way_to_the_next(stores: Stores) -> None:
+    ledger = stores.ledger
+    await ledger.checkpoint(10, [("cam-1", b"one")], b"")
+    await ledger.stage(20, [("cam-1", b"LOST")])
+    await ledger.checkpoint(30, [("cam-1", b"ONE")], b"")
+    assert [memory async for memory in (await ledger.recover()).memories] == [("cam-1", b"ONE")]
+
+
 async def test_recovery_streams_more_devices_than_fit_into_one_chunk(stores: Stores) -> None:
     memories = [(f"cam-{n:05}", str(n).encode()) for n in range(2345)]
     await stores.ledger.checkpoint(1, memories, b"")

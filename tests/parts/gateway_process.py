@@ -85,16 +85,15 @@ class GatewayProcess:
             return status, body
 
     def history(self, device_id: str, metric: str) -> list[float]:
-        """Every sample of a metric once the forwarder has caught up, read with the gateway stopped."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            self.stop()
-            values = asyncio.run(_read_history(self.folder / "data/history.db", device_id, metric))
-            if values:
-                return values
+        """Every sample of a metric once all that was committed has reached the history; the gateway is stopped then."""
+        if self.process is None:
             self.start()
-            time.sleep(1)
-        return []
+        deadline = time.monotonic() + 60
+        while "siaga_history_behind 0.0" not in self.get("/metrics")[1]:
+            assert time.monotonic() < deadline, "the history did not catch up in 60 s"
+            time.sleep(0.1)
+        self.stop()
+        return asyncio.run(_read_history(self.folder / "data/history.db", device_id, metric))
 
     def kill(self) -> None:
         """As a power cut would: no last words."""

@@ -37,6 +37,8 @@ class MemoryLedger:
         self._checkpoint = 0
         self._shared = b""
         self._memories: dict[str, bytes] = {}
+        self._staged: dict[str, bytes] = {}
+        self._staged_at = 0
         self._rejects: deque[Reject] = deque(maxlen=OF_ALL)
 
     async def commit(self, effects: Effects) -> Committed:
@@ -67,9 +69,17 @@ class MemoryLedger:
             entries.append(entry)
         return entries
 
+    async def stage(self, position: int, memories: Sequence[tuple[str, bytes]]) -> None:
+        """See the port."""
+        if self._staged_at != position:
+            self._staged_at, self._staged = position, {}
+        self._staged |= dict(memories)
+
     async def checkpoint(self, position: int, memories: Sequence[tuple[str, bytes]], shared: bytes) -> None:
         """See the port."""
-        self._memories |= dict(memories)
+        await self.stage(position, memories)
+        self._memories |= self._staged
+        self._staged_at, self._staged = 0, {}
         self._checkpoint, self._shared = position, shared
         self._prune()
 

@@ -125,6 +125,56 @@ async def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_o
     assert pipeline.counts.trouble == ""
 
 
+class SlowLedger(FlakyLedger):
+    """A ledger that takes its time with checkpoints, and is away for a moment in one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.refusals = asyncio.Event(), 1
+
+    async def stage(self, position: int, memories: Sequence[tuple[str, bytes]]) -> None:
+        await self.gate.wait()
+        if self.refusals:
+            self.refusals -= 1
+            raise ConnectionError("the database is away")
+        await super().stage(position, memories)
+
+
+async def test_messages_go_on_while_a_checkpoint_is_written_and_it_is_as_of_its_beginning() -> None:
+    memory, ledger, link = fleet_of("cam-1", "cam-2"), SlowLedger(), Sender()
+    clock = ManualClock(START)
+    limits = Limits(checkpoint_messages=3)
+    pipeline = Pipeline(Digest(memory.fleet, memory.registered), ledger, memory, History(), clock, limits=limits)
+
+    async def arrive(seq: int) -> None:
+        pipeline.take([message(report(seq, soc_temp_c=50.0 + seq), link, seq)])
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async with running(pipeline):
+        for seq in range(1, 4):
+            await arrive(seq)
+        assert not pipeline.checkpoint.idle.is_set()
+        began_at = len(ledger.effects)
+        memory_then = {"cam-1": memory.fleet.save("cam-1")}
+        await arrive(4)
+        await arrive(5)
+        assert link.acknowledged == [1, 2, 3, 4, 5]
+        assert (await ledger.recover()).position == 0
+
+        ledger.gate.set()
+        for _ in range(3):
+            clock.move(1.0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        recovery = await ledger.recover()
+        assert recovery.position <= began_at
+        assert dict([kept async for kept in recovery.memories]) == memory_then
+        assert pipeline.checkpoint.written == 1
+    assert pipeline.checkpoint.written == 2
+    assert dict([kept async for kept in (await ledger.recover()).memories])["cam-1"] == memory.fleet.save("cam-1")
+
+
 async def test_a_full_window_says_stop_and_calls_back_when_there_is_room() -> None:
     memory, link = fleet_of("cam-1"), Sender()
     limits = Limits(window=10)
@@ -234,7 +284,8 @@ def test_a_crash_at_any_point_leaves_the_same_memory_as_no_crash(
                 position = (await ledger.commit(digest.batch(waiting, at).effects)).position
                 waiting = []
                 if number >= checkpoint and not checkpointed:
-                    await ledger.checkpoint(position, memory.save_dirty(), memory.save_shared())
+                    shared = memory.begin_checkpoint()
+                    await ledger.checkpoint(position, memory.some_of_checkpoint(10**6), shared)
                     checkpointed = True
         crashed = fleet_of("cam-1", "cam-2")
         again = Digest(crashed.fleet, crashed.registered)

@@ -45,7 +45,8 @@ class Gate:
         self.position = done.position
 
     async def save(self) -> None:
-        await self.ledger.checkpoint(self.position, self.memory.save_dirty(), self.memory.save_shared())
+        shared = self.memory.begin_checkpoint()
+        await self.ledger.checkpoint(self.position, self.memory.some_of_checkpoint(10**6), shared)
 
     def state(self) -> list[object]:
         kept = [json.loads(self.memory.fleet.save(device.device_id) or b"0") for device in DEVICES]
