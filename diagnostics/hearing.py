@@ -92,7 +92,7 @@ def nothing_new(memory: Memory, said: dict[str, str]) -> bool:
     """Whether a report's states are what is known already, and none that ends by absence is absent."""
     known = memory.states
     if not memory.transient:
-        return said.items() <= known.items()
+        return not said or said.items() <= known.items()
     words = memory.plan.catalogue.state
     return said.items() <= known.items() and all(
         name in said or name not in words or not words[name].while_sent for name in known

@@ -157,6 +157,7 @@ class _Batch:
         self.messages: list[DeviceMessage] = []
         self.samples: list[Sample] = []
         self._fleet = fleet
+        self._observe = fleet.observe
 
     def take(self, message: Inbound) -> None:
         """Take one message of a registered device."""
@@ -206,34 +207,35 @@ class _Batch:
 
     def _telemetry(self, message: Inbound) -> None:
         payload, device_id, received_at = message.payload, message.device_id, message.received_at
-        several = payload[:1] != b"{" and payload.lstrip()[:1] == b"["
-        if several:
+        if payload[:1] != b"{" and payload.lstrip()[:1] == b"[":
             parsed = wire.catch_up(payload, device_id, received_at)
-            reports = parsed.reports
             for detail in parsed.refused:
                 self._refuse(message, RejectReason.SCHEMA, detail)
-        else:
-            reports = [wire.report(payload, device_id, received_at)]
-        kept, observe, known = self.kept, self._fleet.observe, self._vocabulary.known
-        for report in reports:
-            if not (known.issuperset(report.metrics) and known.issuperset(report.states)):
-                refusal = self._vocabulary.learn(device_id, (*report.metrics, *report.states))
-                if refusal:
-                    self._refuse(message, RejectReason.TOO_MANY_NAMES, refusal)
-                    if not several:
-                        return
-                    kept.effective.append(nan)
-                    continue
-            changes = observe(report)
-            if changes:
-                self.changes += changes
-            if report.standing is Standing.DUPLICATE:
-                kept.effective.append(nan)
-            else:
-                kept.effective.append(report.effective_at)
-                if report.metrics:
-                    self.samples.append(Sample(device_id, report.effective_at, report.metrics))
-        self._keep(message, len(reports))
+            for report in parsed.reports:
+                if not self._report(message, report):
+                    self.kept.effective.append(nan)
+            self._keep(message, len(parsed.reports))
+        elif self._report(message, wire.report(payload, device_id, received_at)):
+            self._keep(message, 1)
+
+    def _report(self, message: Inbound, report: Report) -> bool:
+        """Take one report. False: it was refused for its names."""
+        metrics, known = report.metrics, self._vocabulary.known
+        if not (known.issuperset(metrics) and (not report.states or known.issuperset(report.states))):
+            refusal = self._vocabulary.learn(report.device_id, (*metrics, *report.states))
+            if refusal:
+                self._refuse(message, RejectReason.TOO_MANY_NAMES, refusal)
+                return False
+        changes = self._observe(report)
+        if changes:
+            self.changes += changes
+        if report.standing is Standing.DUPLICATE:
+            self.kept.effective.append(nan)
+            return True
+        self.kept.effective.append(report.effective_at)
+        if metrics:
+            self.samples.append(Sample(report.device_id, report.effective_at, metrics))
+        return True
 
     def _keep(self, message: Inbound, reports: int = 0) -> None:
         kept = self.kept
