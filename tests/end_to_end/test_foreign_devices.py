@@ -48,7 +48,8 @@ def test_what_foreign_devices_say_is_in_the_history(mosquitto: Mosquitto, tmp_pa
             command = ["mosquitto_pub", "-p", str(mosquitto.port), "-q", "1", "-t", topic, "-m", payload]
             subprocess.run(command, check=True, timeout=20)
         deadline = time.monotonic() + 20
-        while "siaga_history_samples_total 4.0" not in gateway.get("/metrics")[1] and time.monotonic() < deadline:
+        while "siaga_history_samples_total 4.0" not in gateway.get("/metrics", gateway.metrics_port)[1]:
+            assert time.monotonic() < deadline, "four samples did not come"
             time.sleep(0.1)
         found = {device_id: gateway.history(device_id, metric) for device_id, metric in METRICS.items()}
     finally:

@@ -24,11 +24,12 @@ class GatewayProcess:
         self.folder = folder
         self.http_port = free_port()
         self.mqtt_port = free_port()
+        self.metrics_port = free_port()
         self.config = folder / "siaga.toml"
         embedded = broker_port is None
         self.config.write_text(
             f'data_dir = "{folder}/data"\n'
-            f"[http]\nport = {self.http_port}\n"
+            f"[http]\nport = {self.http_port}\nmetrics_port = {self.metrics_port}\n"
             f"[mqtt]\nenabled = {str(embedded).lower()}\nport = {self.mqtt_port}\nmessages_per_second = 100000\n"
             + ("" if embedded else f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n')
             + (f'[database]\nurl = "{database}"\n' if database else "")
@@ -67,10 +68,10 @@ class GatewayProcess:
             time.sleep(0.05)
         raise AssertionError(f"the gateway did not get ready: {self.readyz()}\n{self.log.read_text()[-3000:]}")
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, port: int = 0) -> tuple[int, str]:
         """Status and body; (0, reason) where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.http_port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -89,7 +90,7 @@ class GatewayProcess:
         if self.process is None:
             self.start()
         deadline = time.monotonic() + 60
-        while "siaga_history_behind 0.0" not in self.get("/metrics")[1]:
+        while "siaga_history_behind 0.0" not in self.get("/metrics", self.metrics_port)[1]:
             assert time.monotonic() < deadline, "the history did not catch up in 60 s"
             time.sleep(0.1)
         self.stop()
