@@ -6,6 +6,7 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from device_sim.foresight import Outlook
 from device_sim.habits import Habits
 from device_sim.models import Part
 from device_sim.noise import Noise
@@ -15,7 +16,7 @@ from device_sim.wire import Event, Report, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device_sim.environment import World
+    from device_sim.environment import Slot, World
     from device_sim.models import DeviceSpec
     from device_sim.physics import States
     from device_sim.spells import Spell
@@ -30,11 +31,11 @@ class Device(Habits):
     """
 
     __slots__ = (
-        "_active", "_next_turn", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down", "battery",
-        "boot", "booted_at", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc", "down",
-        "elapsed_s", "events", "firmware", "held", "hung", "infrared", "interval_s", "kind", "microphone", "night",
-        "noise", "now", "outdoor", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq", "serial",
-        "slot", "spec", "wifi", "world", "z", "zone",
+        "_active", "_next_turn", "_outlook", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down",
+        "battery", "boot", "booted_at", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc",
+        "down", "elapsed_s", "events", "firmware", "held", "hung", "infrared", "interval_s", "kind", "microphone",
+        "night", "noise", "now", "outdoor", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq",
+        "serial", "spec", "wifi", "world", "zone",
     )  # fmt: skip
 
     def __init__(self, spec: DeviceSpec, world: World, seed: str, *, start: float, interval_s: float = 900.0) -> None:
@@ -55,6 +56,7 @@ class Device(Habits):
         self.rec_since = start - 400 * 86400.0
         self.draw(spec.model, self.random.uniform)
         self.night = False
+        self._outlook = Outlook()
         self.now, self.elapsed_s, self.interval_s = start, interval_s, interval_s
         self.complete_every = 4
         self._until_complete = 0
@@ -78,6 +80,16 @@ class Device(Habits):
         self._spells = [other for other in self._spells if other is not spell]
         self._active = [other for other in self._active if other is not spell]
         self._calm()
+
+    @property
+    def slot(self) -> Slot:
+        """The world at the present instant."""
+        return self.world.at(self.now)
+
+    @property
+    def z(self) -> tuple[float, ...]:
+        """The noise of the report that is being made."""
+        return self.noise.row
 
     @property
     def next_change(self) -> float:
@@ -111,11 +123,11 @@ class Device(Habits):
         elapsed_s = now - self.now
         self.elapsed_s = elapsed_s if 0.0 < elapsed_s < 4 * self.interval_s else self.interval_s
         self.now = now
-        self.slot = slot = self.world.at(now)
-        self.z = z = self.noise.next()
+        self.noise.move()
+        ahead, row = self._outlook.at(self, now)
         complete = self._until_complete <= 0
         self._until_complete = self.complete_every - 1 if complete else self._until_complete - 1
-        m, s = measure(self, now, slot, z, complete)
+        m, s = measure(self, now, ahead, row, complete)
         if now >= self._next_turn:
             self._turn(now)
         if self._active:

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
 
 DAY_S: Final = 86400
 STEP_S: Final = 900
+STEPS_A_DAY: Final = DAY_S // STEP_S
 _KEPT_DAYS: Final = 4
 _BLOCK_S: Final = 60 * DAY_S
 _WORKDAY: Final = (2, 2, 2, 2, 3, 6, 15, 45, 80, 90, 95, 100, 100, 95, 95, 95, 95, 90, 75, 55, 40, 25, 12, 5)
@@ -70,18 +80,29 @@ class World:
         self._seed = seed
         self._spells = spells
         self._zone = ZoneInfo(climate.zone)
-        self._days: dict[int, list[Slot]] = {}
+        self._days: dict[int, tuple[list[Slot], Numbers]] = {}
         self._waves: dict[int, tuple[float, float, float]] = {}
 
     def at(self, now: float) -> Slot:
         """The world at an instant (seconds since 1970)."""
-        day = int(now // DAY_S)
-        slots = self._days.get(day)
-        if slots is None:
-            slots = self._days[day] = self._day(day)
+        return self._table(int(now // DAY_S))[0][int(now % DAY_S) // STEP_S]
+
+    def over(self, times: Numbers) -> Numbers:
+        """The world at several rising instants: the numbers of a `Slot` a row."""
+        steps = (times // STEP_S).astype(np.int64)
+        first, last = int(steps[0]) // STEPS_A_DAY, int(steps[-1]) // STEPS_A_DAY
+        tables = [self._table(day)[1] for day in range(first, last + 1)]
+        rows: Numbers = (np.concatenate(tables) if len(tables) > 1 else tables[0])[steps - first * STEPS_A_DAY]
+        return rows
+
+    def _table(self, day: int) -> tuple[list[Slot], Numbers]:
+        known = self._days.get(day)
+        if known is None:
+            slots = self._day(day)
+            known = self._days[day] = slots, np.array(slots)
             while len(self._days) > _KEPT_DAYS:
                 del self._days[next(iter(self._days))]
-        return slots[int(now % DAY_S) // STEP_S]
+        return known
 
     def _chance(self, day: int) -> tuple[float, ...]:
         random = Random(f"{self._seed}/day/{day}").random
@@ -106,6 +127,17 @@ class World:
             extra += _bump(now, start, end, DAY_S) * strength
         return extra
 
+    def _ahead_of_utc(self, day: int) -> Callable[[float], float]:
+        """How far the wall clock is ahead of UTC at an instant of the day, in seconds."""
+
+        def at(now: float) -> float:
+            offset = datetime.fromtimestamp(now, self._zone).utcoffset()
+            assert offset is not None  # it has a zone
+            return offset.total_seconds()
+
+        first = at(day * DAY_S)
+        return at if first != at((day + 1) * DAY_S) else lambda _: first
+
     def _day(self, day: int) -> list[Slot]:
         climate = self._climate
         here, there = self._mood(day), self._mood(day + 1)
@@ -119,11 +151,13 @@ class World:
         latitude = math.radians(climate.latitude)
         season = -math.cos(year_angle) * climate.season_c * (1 if climate.latitude >= 0 else -1)
         slots = []
-        for step in range(DAY_S // STEP_S):
+        ahead_s = self._ahead_of_utc(day)
+        hot = self._heat(day * DAY_S) or self._heat((day + 1) * DAY_S)  # a wave lasts for days
+        for step in range(STEPS_A_DAY):
             now = day * DAY_S + step * STEP_S + STEP_S / 2
             part = step * STEP_S / DAY_S
-            local = datetime.fromtimestamp(now, UTC).astimezone(self._zone)
-            hour = local.hour + local.minute / 60
+            minutes = int(now + ahead_s(now)) // 60
+            hour = minutes % 1440 / 60
             solar = (now / 3600 + climate.longitude / 15) % 24
             height = math.sin(latitude) * math.sin(declination) - math.cos(latitude) * math.cos(declination) * math.cos(
                 2 * math.pi * solar / 24
@@ -131,7 +165,7 @@ class World:
             cloud = here[1] * (1 - part) + there[1] * part
             rain = raining if rains and rain_at <= hour < rain_at + rain_for else 0.0
             fog = 0.8 * _bump(hour, 4.0, 8.5, 1.0) if foggy else 0.0
-            heat = self._heat(now)
+            heat = self._heat(now) if hot else 0.0
             wind = windy * (0.5 + 0.5 * math.sin(math.pi * hour / 24))
             for spell in self._spells:
                 if spell.start <= now < spell.end:
@@ -148,7 +182,8 @@ class World:
             outdoor = climate.mean_c + season + here[0] * (1 - part) + there[0] * part + warm + heat - 3 * rain
             daylight = 100_000 * max(0.0, height) * (1 - 0.75 * cloud) * (1 - 0.6 * fog) * (1 - 0.5 * rain)
             dusk = 400 * math.exp(min(0.0, height) * 40)
-            crowd = (_WEEKEND if local.weekday() >= 5 else _WORKDAY)[local.hour] / 100
+            weekday = (minutes // 1440 + 3) % 7  # 1 January 1970 was a Thursday
+            crowd = (_WEEKEND if weekday >= 5 else _WORKDAY)[int(hour)] / 100
             slots.append(
                 Slot(
                     outdoor,
@@ -160,7 +195,7 @@ class World:
                     crowd * (1 - 0.3 * rain),
                     wind,
                     hour,
-                    local.weekday(),
+                    weekday,
                 )
             )
         return slots

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WIDTH: Final = 48
 _LENGTH: Final = 32_768
@@ -12,8 +17,12 @@ _ring = [max(-3.8, min(3.8, _source.gauss(0.0, 1.0))) for _ in range(_LENGTH)]
 _RING: Final = tuple(_ring + _ring[:WIDTH])
 
 
+_ARRAY: Final = np.array(_RING)
+_WINDOW: Final = np.arange(WIDTH)
+
+
 class Noise:
-    """A stream of tuples of 48 standard normal values, clipped at 3.8; two devices never walk in step for long."""
+    """A stream of rows of 48 standard normal values, clipped at 3.8; two devices never walk in step for long."""
 
     __slots__ = ("_at", "_stride")
 
@@ -22,8 +31,17 @@ class Noise:
         self._at = random.randrange(_LENGTH)
         self._stride = 2 * random.randrange(_LENGTH // 4, _LENGTH // 2) + 1  # odd: visits every place of the ring
 
-    def next(self) -> tuple[float, ...]:
-        """The next 48 values."""
-        at = self._at
-        self._at = (at + self._stride) % _LENGTH
-        return _RING[at : at + WIDTH]
+    def move(self) -> None:
+        """Go on to the next row."""
+        self._at = (self._at + self._stride) % _LENGTH
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """The present row."""
+        return _RING[self._at : self._at + WIDTH]
+
+    def coming(self, count: int) -> NDArray[np.float64]:
+        """The present row and those after it, without going on."""
+        places = (self._at + self._stride * np.arange(count)) % _LENGTH
+        rows: NDArray[np.float64] = _ARRAY[places[:, None] + _WINDOW]
+        return rows

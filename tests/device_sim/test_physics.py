@@ -118,3 +118,33 @@ def test_a_site_hangs_together() -> None:
     assert parents["s-switch"] == "s-router"
     assert parents["s-cam-01"] == parents["s-nvr"] == "s-switch"
     assert parents["s-cam-03"] == parents["s-cam-05"] == "s-router"  # Wi-Fi
+
+
+def test_a_report_out_of_the_rhythm_is_right_and_leaves_the_rhythm_alone() -> None:
+    calm, asked = one_site().build()["s-cam-01"], one_site().build()["s-cam-01"]
+    for step in range(300):
+        now = START + 900.0 * step
+        regular, same = calm.report(now), asked.report(now)
+        assert regular is not None and same is not None
+        assert regular.states["daynight"] == same.states["daynight"]
+        assert regular.metrics["ntp_age_s"] == same.metrics["ntp_age_s"]
+        assert abs(regular.metrics["case_temp_c"] - same.metrics["case_temp_c"]) < 3
+        if step % 10 == 0:
+            between = asked.report(now + 120.0)
+            assert between is not None
+            assert between.metrics.keys() <= same.metrics.keys()
+            assert between.metrics["ntp_age_s"] == (same.metrics["ntp_age_s"] + 120) % 3600
+
+
+def test_the_pace_of_the_reports_changes_nothing_in_the_world() -> None:
+    """What is foreseen for a day at once is what each instant by itself would give, but for the noise."""
+    slow, fast = one_site().build()["s-router"], one_site().build()["s-router"]
+    for step in range(1, 96):
+        now = START + 3600.0 * step
+        for minute in (45, 30, 15):
+            fast.report(now - 60.0 * minute)
+        a, b = slow.report(now), fast.report(now)
+        assert a is not None and b is not None
+        assert a.metrics["ntp_age_s"] == b.metrics["ntp_age_s"]
+        assert abs(a.metrics["wan_util_pct"] - b.metrics["wan_util_pct"]) < 10
+        assert abs(a.metrics["mem_used_pct"] - b.metrics["mem_used_pct"]) < 3
