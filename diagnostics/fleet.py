@@ -37,6 +37,8 @@ class Fleet(Roster):
         memory = self._memories.get(report.device_id) or self._first(report.device_id)
         if memory is None:
             return NOTHING
+        if self._behind and (told := self._handover.bring_over(memory.site, report.received_at)):
+            return [*told, *self.observe(report)]
         if self._saving.left:
             self._saving.touch(report.device_id)
         order = memory.order
@@ -141,6 +143,8 @@ class Fleet(Roster):
         memory = self._memories.get(event.device_id) or self._first(event.device_id)
         if memory is None:
             return NOTHING
+        if self._behind and (told := self._handover.bring_over(memory.site, event.received_at)):
+            return [*told, *self.event(event)]
         self._saving.touch(event.device_id)
         event.standing, turn = memory.order.place(event.boot, event.seq, event.captured_at)
         if event.standing is Standing.DUPLICATE:
@@ -167,8 +171,9 @@ class Fleet(Roster):
         return NOTHING
 
     def tick(self, now: float) -> Sequence[Change]:
-        """Let time pass: silence, sites, blindness, storms."""
-        return [*self._outages.tick(now), *self._openings.storms.tick(now)] or NOTHING
+        """Let time pass: other rules, silence, sites, blindness, storms."""
+        told = self._go_on(now) if self._behind else NOTHING
+        return [*told, *self._outages.tick(now), *self._openings.storms.tick(now)] or NOTHING
 
     def ingest_lost(self, now: float) -> Sequence[Change]:
         """The gateway knows that it cannot hear (broker or store away): verdicts of silence freeze."""

@@ -42,6 +42,7 @@ class Outages:
         self.restless: dict[str, None] = {}  # sites where time alone may change something
         self._later = Wheel(now)  # silent devices that may become a worse case
         self.touched: Callable[[str], None] = lambda _: None
+        self.bring_over: Callable[[Site, float], list[Change]] = lambda _site, _now: []
 
     def deadline(self, memory: Memory) -> float:
         """When silence becomes a verdict, gateway time."""
@@ -119,6 +120,7 @@ class Outages:
     def _fall_silent(self, memory: Memory, now: float, changes: list[Change]) -> None:
         device_id = memory.device.device_id
         site = self._sites[memory.device.site_id]
+        changes += self.bring_over(site, now)
         memory.silent_since = memory.received_at
         site.silent[device_id] = memory.received_at
         site.suspects.pop(device_id, None)
@@ -133,6 +135,7 @@ class Outages:
             return  # it woke since, or is gone
         self.touched(device_id)
         site = self._sites[memory.device.site_id]
+        changes += self.bring_over(site, now)
         changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
 
     def wake(self, memory: Memory, now: float) -> None:
@@ -170,6 +173,7 @@ class Outages:
 
     def _decide(self, site: Site, now: float, changes: list[Change]) -> None:
         """Look at a restless site: one outage, explained children, or devices on their own."""
+        changes += self.bring_over(site, now)
         if site.outage is not None:
             self._watch_outage(site, site.outage, now, changes)
         elif site.held or site.suspects:

@@ -20,15 +20,17 @@ AT_ONCE_S = 7200.0
 """Values of one time: the hourly samples of two devices lie at most an hour apart, and one may be missing."""
 
 
-Name = tuple[str, str, str]
+Name = tuple[str, str, str, str]
 
 
 def group_of(rule: Peer, memory: Memory) -> Name:
-    """The name of the group a device belongs to for a rule."""
+    """The name of the group a device belongs to for a rule. Of another metric it is another group: while a fleet goes
+    over to other rules, a name may mean both.
+    """
     device = memory.device
     if rule.group == "site":
-        return rule.name, device.site_id, device.kind
-    return rule.name, device.model, memory.firmware
+        return rule.name, rule.metric, device.site_id, device.kind
+    return rule.name, rule.metric, device.model, memory.firmware
 
 
 def _join(group: array[float], value: float, at: float) -> None:

@@ -19,7 +19,7 @@ class Site:
 
     `proving`: devices whose explanation has ended, with the time by which they must have reported. `trouble`: rule
     name -> devices whose episode of it is not quiet (only for rules that ask). `spoke`: members that ever reported,
-    with the rules that judge them and ask so.
+    with the rules that judge them and ask so. `edition`: the rules that judge all of them, or older ones (handover.py).
     """
 
     site_id: str
@@ -32,6 +32,7 @@ class Site:
     trouble: dict[str, set[str]] = field(default_factory=dict)
     outage: Outage | None = None
     heard_at: float = 0.0
+    edition: int = 0
 
     @property
     def restless(self) -> bool:

@@ -1,16 +1,14 @@
 """Who belongs to the fleet, and what of it is kept on disk: registering, forgetting, saving, restoring, other rules."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from diagnostics.changes import Change
 from diagnostics.engine import Engine
-from diagnostics.episodes import Outcome
-from diagnostics.judging import Finding
-from diagnostics.memory import Memory, dump, load, remember
+from diagnostics.handover import Handover
+from diagnostics.memory import Memory, load, remember
 from diagnostics.openings import Openings, note_trouble
-from diagnostics.other_rules import leave_behind, take_past
 from diagnostics.outages import Outages
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
@@ -30,12 +28,15 @@ class Roster:
         self._devices: dict[str, Device] = {}
         self._memories: dict[str, Memory] = {}
         self._sites: dict[str, Site] = {}
-        self._saving = Saving(self._memories)
         self._openings = Openings()
         self._peers = PeerGroups()
+        self._handover = Handover(engine, self._memories, self._sites, self._openings, self._peers)
+        self._saving = Saving(self._memories, self._handover.seal)
         self._outages = Outages(now, self._memories, self._sites, self._openings, self._peers)
-        self._outages.touched = self._saving.touch
+        self._outages.touched = self._handover.touched = self._saving.touch
+        self._outages.bring_over = self._handover.bring_over
         self._sight = self._outages.sight
+        self._behind = False  # whether somebody may be judged by rules of before
         for device in devices:
             self.register(device)
 
@@ -75,6 +76,7 @@ class Roster:
         self._openings.fleet_size = len(self._devices)
         if not site.members:
             del self._sites[device.site_id]
+            self._handover.remove(device.site_id)
             self._outages.restless.pop(device.site_id, None)
 
     def expect(self, device_id: str, until: float, reboots: int = 1) -> None:
@@ -87,7 +89,10 @@ class Roster:
             memory.expected_until, memory.expected_boots = until, reboots
 
     def _site(self, device: Device) -> Site:
-        return self._sites.setdefault(device.site_id, Site(device.site_id))
+        site = self._sites.get(device.site_id)
+        if site is None:
+            site = self._sites[device.site_id] = self._handover.add(device.site_id)
+        return site
 
     def _first(self, device_id: str) -> Memory | None:
         device = self._devices.get(device_id)
@@ -104,35 +109,37 @@ class Roster:
         site = self._sites[device.site_id]
         site.spoke[device.device_id] = memory.plan.shared_trouble
 
-    def adopt(self, engine: Engine, now: float) -> Sequence[Change]:
+    def adopt(self, engine: Engine, now: float, number: int | None = None) -> Sequence[Change]:
         """Judge by other rules from now on. Episodes of rules that stay go on; those of rules that are gone are
         withdrawn; a rule that was only watched and fires now is told.
 
-        Cost: one pass over all devices (about 0.2 ms each). To be repeated at the same point of a replay.
+        A site goes over when it is next heard or judged, the others with the ticks that follow, the first of them at
+        once. `number` (None: the next) is said by what is saved; the number in force already changes nothing. To be
+        repeated at the same point of a replay.
         """
-        changes: list[Change] = []
+        handover = self._handover
+        number = handover.number + 1 if number is None else number
+        if number == handover.number:
+            return []
+        changes = handover.finish(now) if number in handover.engines else []
         self._engine = engine
-        for device_id, memory in list(self._memories.items()):
-            device, before = memory.device, memory.plan
-            times = (memory.effective_at, now)
-            self._saving.touch(device_id)
-            for rule in leave_behind(memory, engine.plan(device.kind, device.model)):
-                self._peers.drop(rule.name, memory)
-                if rule.name in memory.active:
-                    gone = Finding(rule, memory.active.pop(rule.name), Outcome.RECOVERED)
-                    changes += self._openings.withdraw(memory, gone, times)
-            kept = dump(memory)
-            self._peers.leave(memory)
-            memory.site.unlist(device_id)
-            self.restore(device_id, kept)
-            after = take_past(self._memories[device_id], memory)
-            told = [
-                Finding(after.plan.rules[name], episode, Outcome.OPENED)
-                for name, episode in after.active.items()
-                if before.rules[name].watch and episode.severity is not None
-            ]
-            if told:
-                changes += self._openings.merge(after, after.site, told, times)
+        handover.begin(number, engine)
+        return changes + self._go_on(now)
+
+    def judged_by(self, engines: Mapping[int, Engine]) -> None:
+        """Before anything is restored: the rules that judge it, by number as `editions` gave them."""
+        self._handover.recall(engines)
+        self._engine = engines[self._handover.number]
+
+    @property
+    def editions(self) -> Mapping[int, Engine]:
+        """The rules that some memory may be judged by, by number, the last of them in force."""
+        return self._handover.engines
+
+    def _go_on(self, now: float) -> list[Change]:
+        """Bring over the next sites."""
+        changes = self._handover.sweep(now)
+        self._behind = self._handover.under_way
         return changes
 
     @property
@@ -171,18 +178,20 @@ class Roster:
     def save(self, device_id: str) -> bytes:
         """A device's memory (b"" if it never reported)."""
         memory = self._memories.get(device_id)
-        return dump(memory) if memory is not None else b""
+        return self._handover.seal(memory) if memory is not None else b""
 
     def restore(self, device_id: str, kept: bytes) -> None:
         """Take back what `save` gave. Unknown devices are ignored; ValueError in one line for unreadable bytes."""
         device = self._devices.get(device_id)
         if device is None or not kept:
             return
-        memory = load(device, self._engine.plan(device.kind, device.model), self._site(device), kept)
+        site = self._site(device)
+        engine, kept = self._handover.unseal(site, kept)
+        self._behind = self._handover.under_way
+        memory = load(device, engine.plan(device.kind, device.model), site, kept)
         self._memories[device_id] = memory
         self._speaks(memory)
         self._peers.rejoin(memory)
-        site = memory.site
         if memory.silent_since:
             site.silent[device_id] = memory.silent_since
         self._outages.resume(memory)
@@ -194,6 +203,7 @@ class Roster:
         sites = [site.export() for site in self._sites.values() if site.restless]
         kept: dict[str, Any] = {"v": SHARED_VERSION, "sites": sites, "storms": self._openings.storms.export()}
         kept["restless"] = list(self._outages.restless)
+        kept["handover"] = self._handover.export()
         kept |= self._outages.export()
         return json.dumps(kept, separators=(",", ":")).encode()
 
@@ -206,5 +216,7 @@ class Roster:
             if part[0] in self._sites:
                 self._sites[part[0]].load(part)
         self._outages.load(parts)
+        self._handover.load(parts.get("handover", []))
+        self._behind = self._handover.under_way
         self._outages.restless = {site_id: None for site_id in parts["restless"] if site_id in self._sites}
         self._openings.storms.load(parts["storms"])

@@ -4,25 +4,25 @@ A checkpoint is the fleet as it was when it began: a memory that is about to cha
 first. So no piece stops the world for longer than it takes to write a few hundred memories.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from diagnostics.memory import Memory, dump
+from diagnostics.memory import Memory
 
 
 class Saving:
     """Invariant: `left` are devices of the running checkpoint that have not changed since it began."""
 
-    def __init__(self, memories: Mapping[str, Memory]) -> None:
+    def __init__(self, memories: Mapping[str, Memory], seal: Callable[[Memory], bytes]) -> None:
         self.changed: set[str] = set()
         self.left: set[str] = set()
         self._copies: list[tuple[str, bytes]] = []
-        self._memories = memories
+        self._memories, self._seal = memories, seal
 
     def touch(self, device_id: str) -> None:
         """To be called before a memory changes."""
         if device_id in self.left:
             self.left.discard(device_id)
-            self._copies.append((device_id, dump(self._memories[device_id])))
+            self._copies.append((device_id, self._seal(self._memories[device_id])))
         self.changed.add(device_id)
 
     def forget(self, device_id: str) -> None:
@@ -42,5 +42,5 @@ class Saving:
         pieces, self._copies = self._copies, []
         for _ in range(min(limit, len(self.left))):
             device_id = self.left.pop()
-            pieces.append((device_id, dump(self._memories[device_id])))
+            pieces.append((device_id, self._seal(self._memories[device_id])))
         return pieces

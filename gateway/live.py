@@ -39,7 +39,8 @@ class FleetMemory:
     """The part of the fleet that the pipeline checkpoints, and the set of devices it listens to.
 
     `edition` is the edition of the rules that the fleet judges by (0: those it was made with). A checkpoint says it,
-    so that memory is taken back under the very rules that made it.
+    and those before it that a part of the fleet is still judged by, so that memory is taken back under the very rules
+    that made it.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class FleetMemory:
         """Judge by the rules of an edition. ValueError if nobody knows it."""
         if self._engine_of is None:
             raise ValueError(f"rules of edition {number}: this gateway has no rule book")
-        changes = self.fleet.adopt(self._engine_of(number), now)
+        changes = self.fleet.adopt(self._engine_of(number), now, number)
         self.edition = number
         return changes
 
@@ -89,7 +90,7 @@ class FleetMemory:
 
     def save_shared(self) -> bytes:
         """What belongs to no single device, with the edition of the rules and the names devices brought in."""
-        return sealed(self.edition, self.vocabulary.seal(self.fleet.save_shared()))
+        return sealed(tuple(self.fleet.editions), self.vocabulary.seal(self.fleet.save_shared()))
 
     def restore(self, device_id: str, memory: bytes) -> None:
         """See `recovery.Restorable`."""
@@ -97,21 +98,31 @@ class FleetMemory:
 
     def restore_shared(self, memory: bytes) -> None:
         """See `recovery.Restorable`. Takes over the rules of the checkpoint first."""
-        number, shared = unsealed(memory)
-        if number:
-            self.adopt(number, 0.0)
+        numbers, shared = unsealed(memory)
+        if numbers != RULE_FILES:
+            if self._engine_of is None:
+                raise ValueError(f"rules of edition {numbers[-1]}: this gateway has no rule book")
+            self.fleet.judged_by({number: self._engine_of(number) for number in numbers})
+            self.edition = numbers[-1]
         self.fleet.restore_shared(self.vocabulary.unseal(shared))
 
 
-def sealed(edition: int, shared: bytes) -> bytes:
-    """What belongs to no single device, with the edition of the rules in front (0: as before there were editions)."""
-    return b"R%d\n%s" % (edition, shared) if edition else shared
+RULE_FILES = (0,)
+"""The rules that a fleet is made with, before there are editions."""
 
 
-def unsealed(memory: bytes) -> tuple[int, bytes]:
-    """The edition and the rest of what `sealed` gave."""
+def sealed(editions: Sequence[int], shared: bytes) -> bytes:
+    """What belongs to no single device, with the editions of the rules in front, the one in force last (alone 0: none,
+    as before there were editions).
+    """
+    numbers = b",".join(b"%d" % number for number in editions)
+    return b"R%s\n%s" % (numbers, shared) if tuple(editions) != RULE_FILES else shared
+
+
+def unsealed(memory: bytes) -> tuple[tuple[int, ...], bytes]:
+    """The editions and the rest of what `sealed` gave."""
     head, _, shared = memory.partition(b"\n")
-    return (int(head[1:]), shared) if head[:1] == b"R" else (0, memory)
+    return (tuple(int(part) for part in head[1:].split(b",")), shared) if head[:1] == b"R" else (RULE_FILES, memory)
 
 
 class LivePages:

@@ -51,9 +51,9 @@ class RulePart:
         self._running: tuple[RuleFollower, Backtests, Clock] | None = None
 
     async def recall(self, ledger: Ledger) -> None:
-        """Know every edition that the replay may meet: the checkpoint's and all after it. Raises OSError."""
-        number, _ = unsealed((await ledger.recover()).shared)
-        self.engines.learn(await self.book.since(number))
+        """Know every edition that the replay may meet: the checkpoint's and all after them. Raises OSError."""
+        numbers, _ = unsealed((await ledger.recover()).shared)
+        self.engines.learn(await self.book.since(min(numbers)))
 
     def follow(self, pipeline: Pipeline, history: History, registry: Registry, clock: Clock) -> None:
         """Judge by the newest edition from the next message on, and by every one after it."""

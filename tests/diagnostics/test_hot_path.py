@@ -424,4 +424,4 @@ def test_a_device_comes_back_to_the_peers_that_it_had_and_to_no_others():
     play.fleet.register(camera("cam0", "elsewhere"))
     memory = play.fleet._memories["cam0"]
     assert (memory.peering("hotter")[0], memory.peering("busier")) == (50.0, (0.0, 0.0))
-    assert {name[1] for name in play.fleet._peers._groups} == {"site", "elsewhere"}
+    assert {name[2] for name in play.fleet._peers._groups} == {"site", "elsewhere"}
