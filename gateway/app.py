@@ -170,9 +170,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         stack.callback(tasks.create_task(following, name="registry").cancel)
         endpoint, broker = None, None
         if settings.mqtt.enabled:
-            store, authenticate = SqlEndpointStore(database), device_authentication(registry, memory.registered)
+            who = device_authentication(registry, memory.registered, guests=settings.mqtt.guests)
             endpoint = await stack.enter_async_context(
-                open_endpoint(endpoint_settings(settings.mqtt), pipeline, store, authenticate, clock)
+                open_endpoint(endpoint_settings(settings.mqtt), pipeline, SqlEndpointStore(database), who, clock)
             )
             ways.append(endpoint)
         if settings.broker.url:

@@ -11,7 +11,7 @@ from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from gateway.firmware.images import ImageStore
 from gateway.firmware.s3 import Bucket, S3Shelf
 from gateway.ingest.adapters import load_adapter
-from gateway.ingest.endpoint.limits import EndpointSettings, Rate
+from gateway.ingest.endpoint.limits import EndpointSettings, Rate, for_guests
 from gateway.ingest.mqtt_client import BrokerAddress
 from gateway.rules.book import SHIPPED, Base, base_of
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
@@ -55,9 +55,10 @@ def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:
         except OSError as error:
             raise ValueError(f"mqtt: {mqtt.tls_certificate}, {mqtt.tls_key}: {error}") from None
     rate = Rate(mqtt.messages_per_second, int(mqtt.messages_per_second * 20))
-    return EndpointSettings(
+    settings = EndpointSettings(
         host=mqtt.host, port=mqtt.port, tls=tls, max_connections=mqtt.max_connections, device_rate=rate
     )
+    return for_guests(settings, mqtt.closed_topics) if mqtt.guests else settings
 
 
 def broker_address(broker: BrokerMqtt) -> BrokerAddress:

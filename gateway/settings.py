@@ -43,7 +43,7 @@ class EmbeddedMqtt(Section):
     """Devices connect straight to the gateway.
 
     With `tls_certificate` and `tls_key` the endpoint speaks TLS; `client_ca` asks for client certificates, whose CN is
-    the device id.
+    the device id. `guests` lets anyone else in as to any broker, outside the devices' topics and `closed_topics`.
     """
 
     enabled: bool = True
@@ -54,6 +54,8 @@ class EmbeddedMqtt(Section):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     client_ca: Path | None = None
+    guests: bool = False
+    closed_topics: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _pair(self) -> Self:

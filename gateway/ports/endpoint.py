@@ -20,6 +20,8 @@ class Rights(Enum):
     """Publish and subscribe under `siaga/v1/{identity}/` alone."""
     GENERAL = "general"
     """Every topic: staff tools, bridges, tests. Its messages are also routed to other clients that subscribed."""
+    GUEST = "guest"
+    """Every topic outside the devices' tree, as on any broker. Nothing it says reaches the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ async def _principal(connection: "Connection", connect: Connect, client_id: str)
 
 def _overreach(connection: "Connection", connect: Connect, principal: Principal, client_id: str) -> Reason | None:
     """What this client asks for and may not have."""
-    if connect.will is not None and not access.may_publish(principal, connect.will.topic):
+    closed = connection.hub.settings.closed
+    if connect.will is not None and access.publish_refusal(principal, connect.will.topic, closed):
         return Reason.NOT_AUTHORIZED
     if not connection.hub.make_room(access.session_key(principal, client_id), principal):
         return Reason.QUOTA_EXCEEDED

@@ -3,7 +3,7 @@ gets in, in `admission`. Nothing is acknowledged before the pipeline says so.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gateway.ingest.endpoint import admission, codec
 from gateway.ingest.endpoint.flow import Pause, Phase
@@ -11,6 +11,7 @@ from gateway.ingest.endpoint.line import Line
 from gateway.ingest.endpoint.packets import V5, V311, Connect, Kind
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.scan import Routes, scan
+from gateway.ports.endpoint import Rights
 from gateway.ports.ingest import Inbound
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Connection(Line, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless the endpoint is full."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's transports are such without saying so
         self._transport = transport
         hub = self.hub
         if len(hub.connections) >= hub.settings.max_connections:
@@ -102,6 +103,9 @@ class Connection(Line, asyncio.BufferedProtocol):
             self._judge_load(len(batch))
             if self.version == V5 and self.unacknowledged > hub.settings.receive_maximum and failure is None:
                 failure = ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than allowed")
+        elif hub.full and self.phase is Phase.OPEN and self.principal.rights is Rights.GUEST:
+            hub.hold(self)
+            self.pause(Pause.PIPELINE)
         if failure is not None:
             self.fail(failure.reason, failure.text)
         elif at < len(data) and self.phase is not Phase.CLOSED:

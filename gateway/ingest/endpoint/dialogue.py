@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from gateway.ingest import topics as device_topics
 from gateway.ingest.endpoint import encode
-from gateway.ingest.endpoint.access import may_publish, may_subscribe
+from gateway.ingest.endpoint.access import publish_refusal, subscribe_refusal
+from gateway.ingest.endpoint.acks import hear_ack
 from gateway.ingest.endpoint.packets import (
     V5,
     V311,
@@ -23,7 +24,7 @@ from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.receipts import Answer
 from gateway.ingest.endpoint.session import Message, Session
 from gateway.ingest.endpoint.topics import MAX_LEVELS, split_share, valid_filter
-from gateway.ports.endpoint import Forget, Receive, Release, SaveSession, Subscription
+from gateway.ports.endpoint import Receive, Rights, SaveSession, Subscription
 from gateway.ports.ingest import Inbound
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def hear(connection: "Connection", packet: Packet, batch: list[Inbound], now: fl
     if isinstance(packet, Publish):
         _publish(connection, packet, batch, now)
     elif isinstance(packet, Ack):
-        _ack(connection, packet)
+        hear_ack(connection, packet)
     elif isinstance(packet, Ping):
         connection.write(encode.PINGRESP)
     elif isinstance(packet, Subscribe):
@@ -72,12 +73,13 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
     known = connection.routes.fresh(hub.router.version).get(topic.encode())
     device_id, channel = known or device_topics.parse(topic)
     if known is None or packet.retain:  # else judged before: allowed, and nobody subscribed
-        if may_publish(connection.principal, topic):
+        refusal = publish_refusal(connection.principal, topic, hub.settings.closed)
+        if refusal is None:
             waits = _spread(connection, packet, topic, (device_id, channel), answer, now)
         else:
             hub.counters.publishes_refused += 1
             device_id, channel = "", topic
-            answer.reason, answer.why = Reason.NOT_AUTHORIZED, "this client may not publish there"
+            answer.reason, answer.why = refusal, "this client may not publish there"
     receipt = 0
     if packet.qos:
         connection.unacknowledged += 1
@@ -90,7 +92,20 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
     if waits and receipt:
         answer.durable = False
         hub.journal.after(lambda: _now_durable(connection, answer))
-    batch.append(Inbound(device_id, channel, packet.payload, now, connection, receipt))
+    if connection.principal.rights is Rights.GUEST:
+        _answer_guest(connection, receipt)
+    else:
+        batch.append(Inbound(device_id, channel, packet.payload, now, connection, receipt))
+
+
+def _answer_guest(connection: "Connection", receipt: int) -> None:
+    """A guest's message is on its way to whom it concerns; no device has spoken, so the pipeline gets nothing."""
+    hub = connection.hub
+    hub.counters.publishes_in += 1
+    connection.acknowledge([receipt])
+    hub.mind_backlog()
+    if connection.version == V5 and connection.unacknowledged > hub.settings.receive_maximum:
+        raise ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than allowed")
 
 
 def _now_durable(connection: "Connection", answer: Answer) -> None:
@@ -120,7 +135,8 @@ def _spread(
     """Retain and route an allowed message; True if the journal has something of it to write."""
     router = connection.hub.router
     if not packet.retain and not router.anyone_for(topic):
-        connection.routes.learn(topic, route, router.version)
+        if connection.principal.rights is not Rights.GUEST:
+            connection.routes.learn(topic, route, router.version)
         return False
     expires_at = None if packet.expiry_s is None else now + packet.expiry_s
     message = Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)
@@ -129,7 +145,7 @@ def _spread(
         if router.may_keep(message, connection.principal):
             waits = router.keep(message, connection.principal.identity)
         else:
-            answer.reason, answer.why = Reason.QUOTA_EXCEEDED, "too many retained topics"
+            answer.reason, answer.why = Reason.QUOTA_EXCEEDED, "too many retained topics, or too many levels"
     return router.route(message, _session(connection).key) or waits
 
 
@@ -154,43 +170,6 @@ def _note(connection: "Connection", packet_id: int, answer: Answer) -> bool:
     if session.durable:
         connection.hub.journal.add(Receive(session.key, packet_id))
     return session.durable
-
-
-# --- acknowledgements of the client -----------------------------------------------------------------------------------
-
-
-def _ack(connection: "Connection", packet: Ack) -> None:
-    session = _session(connection)
-    number = packet.packet_id
-    if packet.kind is Kind.PUBREL:
-        known = session.received.pop(number, None) is not None
-        if known and session.durable:
-            connection.hub.journal.add(Forget(session.key, number))
-        reason = Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND
-        connection.write(connection.encode(Answer(Kind.PUBCOMP, number, reason)))
-        return
-    if packet.kind is Kind.PUBREC and packet.reason < Reason.UNSPECIFIED_ERROR:
-        _release(connection, number)
-        return
-    connection.done(session.acknowledged(number, 1 if packet.kind is Kind.PUBACK else 2))
-    connection.pump()
-
-
-def _release(connection: "Connection", packet_id: int) -> None:
-    """PUBREC came: the client has the message, so from now on only PUBREL is sent."""
-    session = _session(connection)
-    delivery = session.flight.get(packet_id)
-    if delivery is None or delivery.qos != 2:
-        connection.write(connection.encode(Answer(Kind.PUBREL, packet_id, Reason.PACKET_IDENTIFIER_NOT_FOUND)))
-        return
-    pubrel = encode.ack(Kind.PUBREL, packet_id)
-    if session.durable and not delivery.released:
-        delivery.released = True
-        connection.hub.journal.add(Release(session.key, delivery.position))
-        connection.hub.journal.after(lambda: connection.write(pubrel))
-    else:
-        delivery.released = True
-        connection.write(pubrel)
 
 
 # --- subscriptions ----------------------------------------------------------------------------------------------------
@@ -226,9 +205,11 @@ def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
     topic_filter = wanted.topic_filter
     if topic_filter.count("/") >= MAX_LEVELS:
         return Reason.TOPIC_FILTER_INVALID
-    if not may_subscribe(connection.principal, split_share(topic_filter)[1]):
-        return Reason.NOT_AUTHORIZED
-    most = connection.hub.settings.max_subscriptions
+    settings = connection.hub.settings
+    refusal = subscribe_refusal(connection.principal, split_share(topic_filter)[1], settings.closed)
+    if refusal is not None:
+        return refusal
+    most = settings.max_subscriptions
     if topic_filter not in session.subscriptions and len(session.subscriptions) >= most:
         return Reason.QUOTA_EXCEEDED
     return None
@@ -237,6 +218,8 @@ def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
 def _unsubscribe(connection: "Connection", packet: Unsubscribe) -> None:
     session = _session(connection)
     codes = []
+    if not all(valid_filter(topic_filter) for topic_filter in packet.filters):
+        raise ProtocolError(Reason.MALFORMED_PACKET, "a topic filter is malformed")
     for topic_filter in packet.filters:
         known = connection.hub.router.unsubscribe(session, topic_filter)
         codes.append(Reason.SUCCESS if known else Reason.NO_SUBSCRIPTION_EXISTED)

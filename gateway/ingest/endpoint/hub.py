@@ -91,7 +91,7 @@ class Hub:
         """Whether this identity may have the session: its own again always, a further one within its share. The session
         it left longest ago makes way, so that a client with ever new client ids does not lock itself out.
         """
-        if key in self.sessions or principal.rights is Rights.GENERAL:
+        if key in self.sessions or principal.rights is not Rights.DEVICE:
             return True
         if self._by_identity.get(principal.identity, 0) < self.settings.max_sessions_per_device:
             return True
@@ -181,6 +181,8 @@ class Hub:
         if will.retain and self.router.may_keep(message, principal):
             self.router.keep(message, principal.identity)
         self.router.route(message, None)
+        if principal.rights is Rights.GUEST:
+            return
         device_id, channel = device_topics.parse(will.topic)
         self.hand_in([Inbound(device_id, channel, will.payload, now, self._own, 0)])
 
@@ -204,7 +206,7 @@ class Hub:
     def bucket(self, principal: Principal) -> TokenBucket | None:
         """The rate limit of a device, one over all its connections."""
         rate = self.settings.device_rate
-        if rate is None or principal.rights is Rights.GENERAL:
+        if rate is None or principal.rights is not Rights.DEVICE:
             return None
         bucket = self._buckets.get(principal.identity)
         if bucket is None:
@@ -216,6 +218,10 @@ class Hub:
         if not self.intake.take(batch) and not self.full:
             self.full = True
             self.intake.when_room(self._room)
+        self.mind_backlog()
+
+    def mind_backlog(self) -> None:
+        """Let no connection read on while the store is far behind."""
         if self.journal.backlog > self.settings.max_journal_backlog and not self.full:
             self.full = True
             self.journal.after(self._room)

@@ -1,7 +1,9 @@
 """Bounds that keep one client from harming the others, and the token bucket behind the rate limit."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from gateway.ingest.endpoint.topics import valid_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class EndpointSettings:
     """Where the endpoint listens and what it grants. Sizes are bytes, times seconds.
 
     `receive_maximum` bounds the unacknowledged messages of one connection: an MQTT 5 client that exceeds it is
-    disconnected, one of 3.1.1 is read no further until some are acknowledged.
+    disconnected, one of 3.1.1 is read no further until some are acknowledged. `closed` are topic filters that nobody
+    but devices may use.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +49,25 @@ class EndpointSettings:
     max_journal_backlog: int = 50_000
     stop_timeout_s: float = 5.0
     device_rate: Rate | None = None
+    closed: tuple[str, ...] = ()
+
+
+def for_guests(settings: EndpointSettings, closed: tuple[str, ...]) -> EndpointSettings:
+    """The same endpoint with the bounds that strangers expect of a broker; a device's are tight. ValueError for a
+    malformed filter.
+    """
+    for topic_filter in closed:
+        if not valid_filter(topic_filter):
+            raise ValueError(f"mqtt.closed_topics: {topic_filter!r} is not a topic filter")
+    return replace(
+        settings,
+        max_packet_bytes=16 * 1024 * 1024,
+        max_connect_bytes=1024 * 1024,
+        max_client_id_chars=65_535,
+        max_subscriptions=10_000,
+        max_keep_alive_s=60,
+        closed=closed,
+    )
 
 
 class TokenBucket:

@@ -12,7 +12,7 @@ from gateway.ingest.endpoint.limits import EndpointSettings
 from gateway.ingest.endpoint.retained import RetainedTree
 from gateway.ingest.endpoint.session import Message, Session
 from gateway.ingest.endpoint.shares import ShareTree
-from gateway.ingest.endpoint.topics import split_share
+from gateway.ingest.endpoint.topics import MAX_LEVELS, split_share
 from gateway.ingest.endpoint.tree import FilterTree
 from gateway.ports.endpoint import Enqueue, Principal, Retain, RetainedMessage, Rights, Subscription
 
@@ -89,13 +89,15 @@ class Router(Generic[Line]):
         return False
 
     def may_keep(self, message: Message, principal: Principal) -> bool:
-        """Whether a client may have this message retained: replacing and clearing always, adding within its share."""
+        """Whether a client may have this message retained: replacing and clearing always, adding within its share and
+        to a topic of bearable depth.
+        """
         if not message.payload or self.retained.get(message.topic) is not None:
             return True
-        if self.retained.count >= self._settings.max_retained:
+        if message.topic.count("/") >= MAX_LEVELS or self.retained.count >= self._settings.max_retained:
             return False
         held = self.retained.owned.get(principal.identity, 0)
-        return principal.rights is Rights.GENERAL or held < self._settings.max_retained_per_device
+        return principal.rights is not Rights.DEVICE or held < self._settings.max_retained_per_device
 
     def keep(self, message: Message, identity: str) -> bool:
         """Replace the retained message of the topic. True if the journal has something to write."""

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-MAX_LEVELS: Final = 128
-"""Deeper filters are refused: depth costs memory and no device needs it."""
+MAX_LEVELS: Final = 256
+"""Deeper filters and retained topics are refused: each level costs memory, and no device needs that many."""
 
 SHARE_PREFIX: Final = "$share/"
 

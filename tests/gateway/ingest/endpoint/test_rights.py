@@ -172,3 +172,14 @@ async def test_publishing_an_empty_retained_message_clears_the_topic(mqtt):
         await broker.endpoint.publish([Outbound("t", b"", retain=True), Outbound("never", b"", retain=True)])
         assert broker.endpoint.retained == 0
         assert broker.endpoint.journal_backlog == 0
+
+
+async def test_a_retained_topic_of_a_thousand_levels_is_not_kept(mqtt):
+    async with mqtt.serve(authenticate=mqtt.devices) as broker:
+        peer = await broker.client(5, **_login("cam-1"))
+        for depth, code in ((200, b""), (1_000, b"\x97")):
+            topic = "siaga/v1/cam-1" + "/" * depth
+            await peer.send(mqtt.publish(topic, b"x", 1, 7, version=5, retain=True))
+            first, body = await peer.read()
+            assert (first, body[:3]) == (0x40, b"\x00\x07" + code)
+        assert broker.endpoint.retained == 1

@@ -38,7 +38,7 @@ async def test_a_message_arrives_with_the_lower_of_both_qos(mqtt, version, qos, 
 async def test_suback_has_a_code_for_each_filter_in_order(mqtt, version):
     async with mqtt.serve(max_subscriptions=4) as broker:
         peer = await broker.client(version)
-        filters = [("a", 0), ("b/#", 1), ("c/+", 2), ("/" * 200, 1), ("d", 1), ("e", 0), ("a", 2)]
+        filters = [("a", 0), ("b/#", 1), ("c/+", 2), ("/" * 300, 1), ("d", 1), ("e", 0), ("a", 2)]
         await peer.send(mqtt.subscribe(*filters, version=version, packet_id=77))
         first, body = await peer.read()
         codes = body[3:] if version == 5 else body[2:]
@@ -174,7 +174,10 @@ async def test_options_of_mqtt_5_are_reserved_in_311(mqtt):
         await peer.ended_with(0)
 
 
-@pytest.mark.parametrize(("filters", "reason"), [((), 0x82), ((b"\xc3\x28",), 0x81), (("a\0b",), 0x81)])
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [((), 0x82), ((b"\xc3\x28",), 0x81), (("a\0b",), 0x81), (("good", ""), 0x81), (("a#",), 0x81)],
+)
 async def test_a_malformed_unsubscribe_ends_the_connection(mqtt, version, filters, reason):
     async with mqtt.serve() as broker:
         peer = await broker.client(version)
@@ -542,3 +545,27 @@ async def test_reason_strings_are_left_out_where_they_are_not_wanted_or_do_not_f
         await small.expect(b"\x40\x03\x00\x01\x87")
         await small.send(b"\x00\x00")
         assert await small.closed() == b"\xe0\x02\x82\x00"
+
+
+@pytest.mark.parametrize(
+    ("qos", "released", "wrong"),
+    [(1, False, 0x50), (1, False, 0x70), (2, False, 0x40), (2, False, 0x70), (2, True, 0x40)],
+)
+async def test_an_acknowledgement_of_the_wrong_kind_ends_the_connection(mqtt, version, qos, released, wrong):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("a", qos, version)
+        await _say(mqtt, broker, "a", b"x", qos, version)
+        message = await sub.message()
+        if released:
+            await sub.send(mqtt.ack(0x50, message.packet_id))
+            await sub.expect(mqtt.ack(0x62, message.packet_id))
+        await sub.send(mqtt.ack(wrong, message.packet_id))
+        await sub.ended_with(0x82)
+
+
+@pytest.mark.parametrize("kind", [0x40, 0x70])
+async def test_an_acknowledgement_of_an_unknown_message_is_let_pass(mqtt, version, kind):
+    async with mqtt.serve() as broker:
+        sub = await broker.subscriber("a", 2, version)
+        await sub.send(mqtt.ack(kind, 77))
+        await sub.silence()
