@@ -8,6 +8,7 @@ that changed, a restart, a counter that grew, an event, an hourly sample, a comp
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf, nextafter
+from struct import Struct
 
 from diagnostics.catalogue import Catalogue
 from diagnostics.rule_file import RuleSet
@@ -79,6 +80,7 @@ class Plan:
         lows, highs = tuple(low for low, _ in bands), tuple(high for _, high in bands)
         shape = Shape(
             names,
+            Struct(f"={len(names)}d"),
             lows,
             highs,
             counters,

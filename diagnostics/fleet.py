@@ -4,12 +4,15 @@ The same calls with the same arguments give the same changes, on a fresh fleet o
 repaired by loading the last checkpoint and repeating the calls since. Nothing here costs more with more devices.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Sequence
+from operator import le
 
 from diagnostics.arrival import Turn
 from diagnostics.changes import Change
-from diagnostics.hearing import clock_fits, in_bands, keep_values, looked_at, nothing_new, prepare, unmoved
+from diagnostics.hearing import clock_fits, keep_values, looked_at, nothing_new, prepare, unmoved
 from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count
@@ -17,6 +20,7 @@ from diagnostics.memory import Memory
 from diagnostics.openings import note_trouble, waiting
 from diagnostics.roster import Roster
 from diagnostics.rule_file import BOOT_FELL
+from diagnostics.shapes import Shape
 from diagnostics.telemetry import Event, Presence, Report, Standing
 from diagnostics.views import DeviceView, Link, view_of
 
@@ -43,7 +47,6 @@ class Fleet(Roster):
             self._saving.touch(report.device_id)
         order = memory.order
         boots, fell = 0, False
-        changes: list[Change] = []
         if report.boot == order.boot and report.seq == order.seq + 1:
             order.seq = report.seq
             order.odd = 0
@@ -65,38 +68,56 @@ class Fleet(Roster):
                 fell = True
         at = self._hear(memory, report.captured_at, report.received_at, report.uptime_s)
         report.effective_at = at
-        plan, metrics = memory.plan, report.metrics
-        names = tuple(metrics)
-        shape = plan.shapes.get(names) or plan.shape(names)
-        values = array("d", [*metrics.values()])  # of a list it is made exactly as large as it must be
-        recent = memory.newest(shape)
+        metrics = report.metrics
+        names, values = report.names or tuple(metrics), [*metrics.values()]
+        recent = memory.recent[0] if memory.recent else None
+        if recent is None or recent.shape.names != names:
+            plan = memory.plan
+            shape = plan.shapes.get(names) or plan.shape(names)
+            recent = memory.newest(shape)
+        else:
+            shape = recent.shape
         if (
             recent is not None
             and at < recent.due
             and not (boots or fell)
-            and (not memory.active or plan.resting.issuperset(memory.active))
+            and (not memory.active or memory.plan.resting.issuperset(memory.active))
             and not (memory.faults and waiting(memory))
             and (not memory.clock.offset or clock_fits(memory))
-            and nothing_new(memory, report.states)
+            and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)
-            and (in_bands(shape, values) or unmoved(shape, values, metrics, memory.states))
+            and (
+                (all(map(le, shape.lows, values)) and all(map(le, values, shape.highs)))  # `in_bands`, without a call
+                or unmoved(shape, values, metrics, memory.states)
+            )
             and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values))
         ):
-            recent.at, recent.values = at, values
-            memory.effective_at = at
+            report.names = shape.names
+            report.packed = recent.packed = shape.values.pack(*values)
+            recent.at = memory.effective_at = at
             return NOTHING
+        return self._look_at(memory, report, shape, array("d", values), boots, fell=fell)
+
+    def _look_at(
+        self, memory: Memory, report: Report, shape: Shape, values: array[float], boots: int, *, fell: bool
+    ) -> Sequence[Change]:
+        """Judge a report that gives some rule a reason to look."""
+        at = report.effective_at
         moment = prepare(memory, report, shape, values, boots, self._peers)
         if fell:
             moment.due.update(self._happened(memory, BOOT_FELL, at))
         troubled = bool(memory.active)
         findings = judge(memory, moment, self._peers)
         memory.effective_at = at
-        keep_values(memory, shape, at, values, sampled=moment.sampled)
+        packed = values.tobytes()
+        keep_values(memory, shape, at, packed, sampled=moment.sampled)
+        if len(report.metrics) == len(shape.names):
+            report.names, report.packed = shape.names, packed
         if memory.plan.shared_trouble and (troubled or memory.active):
             note_trouble(memory, memory.site)
         if findings or memory.faults:
-            changes += self._openings.merge(memory, memory.site, findings, (at, report.received_at))
-        return changes or NOTHING
+            return self._openings.merge(memory, memory.site, findings, (at, report.received_at)) or NOTHING
+        return NOTHING
 
     def _hear(self, memory: Memory, captured_at: float | None, received_at: float, uptime_s: float | None) -> float:
         """Liveness, and the effective time of a message in order: always after the message before it."""
@@ -120,7 +141,7 @@ class Fleet(Roster):
         memory.site.heard_at = received_at
         if memory.suspect:
             self._outages.suspect(memory, received_at, online=True)
-        at = memory.clock.effective(captured_at, received_at, uptime_s)
+        at = received_at if captured_at is None else memory.clock.effective(captured_at, received_at, uptime_s)
         if at < memory.effective_at + APART_S or at < received_at - TOO_OLD_S:
             back = max(memory.effective_at, received_at - TOO_OLD_S) - at
             at = memory.effective_at if back <= STEP_BACK_S else max(memory.effective_at, received_at)

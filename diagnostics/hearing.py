@@ -7,7 +7,7 @@ downsampled past. Severities are judging.py's business.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import le
 
 from diagnostics.engine import Plan
@@ -26,7 +26,7 @@ NAN = float("nan")
 KEPT_STATES = 64
 
 
-def in_bands(shape: Shape, values: array[float]) -> bool:
+def in_bands(shape: Shape, values: Sequence[float]) -> bool:
     """Whether no rule on the level of a metric needs to look."""
     return all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
 
@@ -55,7 +55,7 @@ def sort_values(shape: Shape, values: array[float], said: dict[str, float], due:
     return metrics
 
 
-def unmoved(shape: Shape, values: array[float], said: Mapping[str, float], states: Mapping[str, str]) -> bool:
+def unmoved(shape: Shape, values: Sequence[float], said: Mapping[str, float], states: Mapping[str, str]) -> bool:
     """Whether the values outside their band give no rule a reason to look: they lie in the good range of each rule
     whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.)
     """
@@ -181,7 +181,7 @@ def hear_boot(memory: Memory, at: float, boots: int, due: set[str]) -> None:
             due.add(name)
 
 
-def looked_at(memory: Memory, shape: Shape, values: array[float]) -> bool:
+def looked_at(memory: Memory, shape: Shape, values: Sequence[float]) -> bool:
     """Whether a counter moved or a ratio left its band: what the bands of single metrics cannot say."""
     bases = memory.bases
     for position, name in shape.counters:
@@ -201,14 +201,14 @@ def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
             due.add(name)
 
 
-def keep_values(memory: Memory, shape: Shape, at: float, values: array[float], *, sampled: bool) -> None:
+def keep_values(memory: Memory, shape: Shape, at: float, packed: bytes, *, sampled: bool) -> None:
     """Remember the newest values of this shape."""
     recent = memory.newest(shape)
     due = at + SAMPLE_S - SAMPLE_SLACK_S
     if recent is None:
-        memory.keep(Recent(shape, at, values, due))
+        memory.keep(Recent(shape, at, packed, due))
     else:
-        recent.at, recent.values = at, values
+        recent.at, recent.packed = at, packed
     if sampled:
         for other in memory.recent:
             if other.shape is shape or other.shape.known <= shape.known:

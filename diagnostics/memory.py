@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass, field, fields
+from struct import Struct
 from typing import Any
 
 from diagnostics.arrival import DeviceClock, Sequence
@@ -25,6 +26,7 @@ from diagnostics.tracks import Block
 VERSION = 2
 WITHOUT_PEER_TIMES = 1
 """Up to this version what a device contributes to its peers had no time: it joins them with its next sample."""
+DOUBLE = Struct("=d")
 KEPT_RECENT = 4
 KEPT_OLDER = 256
 NO_PEERING = (0.0, 0.0)
@@ -45,12 +47,18 @@ class OpenFault:
 
 @dataclass(slots=True, eq=False)
 class Recent:
-    """The newest values of one shape, and when its next hourly sample is due (effective time)."""
+    """The newest values of one shape, packed as `shape.values` does, NaN for those that were dropped; and when its next
+    hourly sample is due (effective time).
+    """
 
     shape: Shape
     at: float
-    values: array[float]
+    packed: bytes
     due: float
+
+    def values(self) -> tuple[float, ...]:
+        """The values, in the order of the shape's names."""
+        return self.shape.values.unpack(self.packed)
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +123,7 @@ class Memory:
         for recent in self.recent:
             names = recent.shape.names
             if metric in names and (best is None or recent.at >= best[0]):
-                value = recent.values[names.index(metric)]
+                (value,) = DOUBLE.unpack_from(recent.packed, DOUBLE.size * names.index(metric))
                 if value == value:  # noqa: PLR0124 - dropped values are kept as NaN
                     best = (recent.at, value)
         return best
@@ -124,7 +132,7 @@ class Memory:
         """Every metric's newest sample."""
         found = dict(self.older or {})
         for recent in self.recent:
-            for name, value in zip(recent.shape.names, recent.values, strict=True):
+            for name, value in zip(recent.shape.names, recent.values(), strict=True):
                 if value == value and (name not in found or recent.at >= found[name][0]):  # noqa: PLR0124
                     found[name] = (recent.at, value)
         return found
@@ -149,7 +157,7 @@ class Memory:
             gone = min(self.recent, key=lambda known: known.at)
             self.recent.remove(gone)
             self.older = self.older if self.older is not None else {}
-            for name, value in zip(gone.shape.names, gone.values, strict=True):
+            for name, value in zip(gone.shape.names, gone.values(), strict=True):
                 if value == value and (name in self.older or len(self.older) < KEPT_OLDER):  # noqa: PLR0124
                     self.older[name] = (gone.at, value)
         self.recent.append(recent)
@@ -183,7 +191,7 @@ def dump(memory: Memory) -> bytes:
     kept["v"] = VERSION
     kept["order"] = _export_slots(memory.order)
     kept["clock"] = _export_slots(memory.clock)
-    kept["recent"] = [[new.shape.names, new.at, new.values.tobytes().hex(), new.due] for new in memory.recent]
+    kept["recent"] = [[new.shape.names, new.at, new.packed.hex(), new.due] for new in memory.recent]
     kept["active"] = {name: _export_episode(episode) for name, episode in memory.active.items()}
     kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
     kept["blocks"] = [block.export() for block in memory.blocks]
@@ -226,7 +234,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
     for names, at, values, due in kept["recent"]:
         key = tuple(names)
         shape = plan.shapes.get(key) or plan.shape(key)
-        memory.recent.append(Recent(shape, at, array("d", bytes.fromhex(values)), due))
+        memory.recent.append(Recent(shape, at, bytes.fromhex(values), due))
     for name, slots in kept["active"].items():
         if name in plan.rules:
             memory.active[name] = _episode(slots)

@@ -1,6 +1,7 @@
 """What is known beforehand of a report: its metrics in their order, who looks at each, and where its values go."""
 
 from dataclasses import dataclass
+from struct import Struct
 from sys import float_info
 
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
@@ -47,6 +48,7 @@ class Shape:
     """The names of a report's metrics in their order, with the band of each. Shared by all devices that report so."""
 
     names: tuple[str, ...]
+    values: Struct  # packs and unpacks the values as doubles in native order
     lows: tuple[float, ...]
     highs: tuple[float, ...]
     counters: tuple[tuple[int, str], ...]  # positions of counters that rules count

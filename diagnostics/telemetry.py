@@ -14,7 +14,11 @@ class Standing(Enum):
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """One telemetry message of one device. Mutable only in `effective_at` and `standing`, which the fleet fills in.
+    """One telemetry message of one device. What is mutable, the fleet fills in.
+
+    `names` are those of the metrics in their order (whoever has made the tuple anyway may give it), and `packed` the
+    values as doubles in native order, for whoever stores them: there once the fleet has taken the report as new and
+    found every value possible.
 
     Times are epoch seconds: `captured_at` by the device's clock (None: no stamp), `received_at` by the gateway's,
     `effective_at` is what rules use (device-protocol "Time"). `metrics` maps catalogue names to numbers in the
@@ -32,6 +36,8 @@ class Report:
     firmware: str = ""
     effective_at: float = 0.0
     standing: Standing = Standing.NEW
+    names: tuple[str, ...] = ()
+    packed: bytes = b""
 
 
 @dataclass(slots=True, eq=False)

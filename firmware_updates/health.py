@@ -6,7 +6,7 @@ new version: nothing of it is counted, everything after it is.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
@@ -73,6 +73,11 @@ class HealthDiary:
     def __init__(self) -> None:
         self._episodes: list[tuple[float, str, str]] = []
         self._watched: dict[str, dict[str, _Course]] = {}
+
+    @property
+    def watched(self) -> Collection[str]:
+        """Whose samples are wanted; empty while nobody's are."""
+        return self._watched
 
     def watch(self, device_ids: Iterable[str]) -> None:
         """Remember metrics of these devices from now on, and of no others."""

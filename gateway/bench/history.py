@@ -49,7 +49,7 @@ def reports(devices: int, count: int, step_s: float, seed: int = 1) -> Iterator[
         state[1] = round(state[1] + dice.choice((-0.1, 0.0, 0.1)), 1)
         state[2] += dice.randint(1000, 20_000)
         at = START + turn * step_s + dice.randint(0, 40) / 1000
-        batch.append(Sample(f"cam-{device:06d}", at, _metrics(dice, turn, state)))
+        batch.append(Sample.of(f"cam-{device:06d}", at, _metrics(dice, turn, state)))
         if len(batch) == _BATCH:
             yield batch
             batch = []

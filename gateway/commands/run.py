@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway import logs
+from gateway import logs, loops
 from gateway.app import running
 from gateway.clock import Clock
 from gateway.settings import Settings, load
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     logs.set_up(settings.log.format, settings.log.level)
     try:
-        asyncio.run(serve(settings))
+        loops.run(serve(settings))
     except BaseExceptionGroup as group:
         errors = _leaves(group)
         if not all(isinstance(error, (ValueError, OSError)) for error in errors):

@@ -63,8 +63,10 @@ class _Overheard:
 
     def offer(self, position: int, samples: Sequence[Sample]) -> None:
         """See `Outflow`."""
-        for sample in samples:
-            self._health.sample(sample.device_id, sample.at, sample.metrics)
+        if watched := self._health.watched:
+            for sample in samples:
+                if sample.device_id in watched:
+                    self._health.sample(sample.device_id, sample.at, sample.metrics)
         self._outflow.offer(position, samples)
 
 

@@ -110,10 +110,10 @@ class Digest:
         """Digest a batch in its order."""
         kept = Packed(ticks=self._take_ticks())
         work = _Batch(self._fleet, kept, self._adopt, self._vocabulary)
-        registered = self._registered
+        registered, take, telemetry = self._registered, work.take, work.telemetry
         for message in messages:
             if message.device_id in registered or message.link is INTERNAL:
-                work.take(message)
+                (telemetry if message.channel == "telemetry" else take)(message)
             else:
                 work.refuse_stranger(message)
         effects = Effects(
@@ -137,7 +137,8 @@ class Digest:
         for name, received, payload in zip(packed.names, packed.received, packed.payloads, strict=True):
             device_id, _, channel = name.partition("/")
             # What the journal holds was accepted once; of internal messages only our own ever were.
-            work.take(Inbound(device_id, channel, payload, received, INTERNAL, 0))
+            message = Inbound(device_id, channel, payload, received, INTERNAL, 0)
+            (work.telemetry if channel == "telemetry" else work.take)(message)
         return changes + work.changes
 
     def _take_ticks(self) -> list[float]:
@@ -158,14 +159,13 @@ class _Batch:
         self.samples: list[Sample] = []
         self._fleet = fleet
         self._observe = fleet.observe
+        self._usual: tuple[str, ...] = ()  # the names of the report before: they are known
 
     def take(self, message: Inbound) -> None:
-        """Take one message of a registered device."""
+        """Take one message of a registered device; telemetry has a way of its own."""
         channel = message.channel
         try:
-            if channel == "telemetry":
-                self._telemetry(message)
-            elif channel == "status":
+            if channel == "status":
                 said = wire.presence(message.payload, message.device_id, message.received_at)
                 self.changes += self._fleet.presence(said)
                 self._keep(message)
@@ -205,36 +205,49 @@ class _Batch:
         else:
             self._refuse(message, RejectReason.UNKNOWN_TOPIC, "not a topic siaga/v1/{device}/{channel}")
 
-    def _telemetry(self, message: Inbound) -> None:
+    def telemetry(self, message: Inbound) -> None:
+        """Take one telemetry message of a registered device."""
         payload, device_id, received_at = message.payload, message.device_id, message.received_at
-        if payload[:1] != b"{" and payload.lstrip()[:1] == b"[":
+        try:
+            if payload[:1] == b"{" or payload.lstrip()[:1] != b"[":
+                if self._report(message, wire.report(payload, device_id, received_at)):
+                    self._keep(message, 1)
+                return
             parsed = wire.catch_up(payload, device_id, received_at)
-            for detail in parsed.refused:
-                self._refuse(message, RejectReason.SCHEMA, detail)
-            for report in parsed.reports:
-                if not self._report(message, report):
-                    self.kept.effective.append(nan)
-            self._keep(message, len(parsed.reports))
-        elif self._report(message, wire.report(payload, device_id, received_at)):
-            self._keep(message, 1)
+        except wire.Refused as refused:
+            self._refuse(message, _reason(refused), refused.detail)
+            return
+        for detail in parsed.refused:
+            self._refuse(message, RejectReason.SCHEMA, detail)
+        for report in parsed.reports:
+            if not self._report(message, report):
+                self.kept.effective.append(nan)
+        self._keep(message, len(parsed.reports))
 
     def _report(self, message: Inbound, report: Report) -> bool:
         """Take one report. False: it was refused for its names."""
-        metrics, known = report.metrics, self._vocabulary.known
-        if not (known.issuperset(metrics) and (not report.states or known.issuperset(report.states))):
-            refusal = self._vocabulary.learn(report.device_id, (*metrics, *report.states))
-            if refusal:
-                self._refuse(message, RejectReason.TOO_MANY_NAMES, refusal)
-                return False
+        metrics = report.metrics
+        names = report.names = tuple(metrics)
+        if names != self._usual or report.states:
+            known = self._vocabulary.known
+            if not (known.issuperset(names) and known.issuperset(report.states)):
+                refusal = self._vocabulary.learn(report.device_id, (*names, *report.states))
+                if refusal:
+                    self._refuse(message, RejectReason.TOO_MANY_NAMES, refusal)
+                    return False
+            self._usual = names
         changes = self._observe(report)
         if changes:
             self.changes += changes
         if report.standing is Standing.DUPLICATE:
             self.kept.effective.append(nan)
             return True
-        self.kept.effective.append(report.effective_at)
-        if metrics:
-            self.samples.append(Sample(report.device_id, report.effective_at, metrics))
+        at = report.effective_at
+        self.kept.effective.append(at)
+        if report.packed:
+            self.samples.append(Sample(report.device_id, at, report.names, report.packed))
+        elif metrics:
+            self.samples.append(Sample.of(report.device_id, at, metrics))
         return True
 
     def _keep(self, message: Inbound, reports: int = 0) -> None:

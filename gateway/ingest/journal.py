@@ -110,4 +110,4 @@ def _samples(
         at = next(effective)
         metrics = {name: value for name, value in report.metrics.items() if possible(name, value)}
         if not isnan(at) and metrics:
-            yield Sample(device_id, at, metrics)
+            yield Sample.of(device_id, at, metrics)

@@ -93,7 +93,7 @@ def same(found: list[Column], expected: list[Column]) -> None:
 
 
 def report(at: float, device: str = "cam-1", **metrics: float) -> Sample:
-    return Sample(device, START + at, metrics)
+    return Sample.of(device, START + at, metrics)
 
 
 async def _settle(history: History) -> None:
@@ -212,7 +212,7 @@ async def test_a_device_can_come_back_after_it_was_forgotten(opening: Opening) -
 async def test_names_with_odd_characters_are_only_names(opening: Opening) -> None:
     odd = ["a b", "a,b", "a=b", 'q"uote', "back\\slash", "ünï", "'; DROP TABLE x --", "time"]
     async with opening() as history:
-        await history.append(1, [Sample("cam-1", START, {name: float(i) for i, name in enumerate(odd)})])
+        await history.append(1, [Sample.of("cam-1", START, {name: float(i) for i, name in enumerate(odd)})])
 
         for index, name in enumerate(odd):
             if name != "time":
@@ -244,7 +244,7 @@ values = st.one_of(
     st.floats(-1e15, 1e15, allow_nan=False, allow_subnormal=False),
 )
 reports = st.builds(
-    lambda device, at, metrics: Sample(device, START + at, metrics),
+    lambda device, at, metrics: Sample.of(device, START + at, metrics),
     st.sampled_from(["cam-1", "cam-2"]),
     st.one_of(st.integers(0, 40).map(lambda n: n * 300.0), st.integers(0, 12_000_000).map(lambda ms: ms / 1000)),
     st.dictionaries(st.sampled_from(["t", "u", "v"]), values, min_size=0, max_size=3),
@@ -288,7 +288,7 @@ async def test_a_real_influxdb_charts_disordered_samples_as_if_they_had_come_in_
             oracle, device = Oracle(), f"cam-{round_}"
             for position in range(dice.randrange(1, 6)):
                 batch = [
-                    Sample(
+                    Sample.of(
                         device,
                         START + dice.choice([dice.randrange(40) * 300, dice.randrange(12_000_000) / 1000]),
                         {name: dice.choice([dice.randrange(-50, 50) / 10, dice.uniform(-1e9, 1e9)]) for name in "tu"},

@@ -25,7 +25,7 @@ BATCH = 20
 
 
 def report(run: str, number: int) -> Sample:
-    return Sample(f"cam-{run}", START + number, {"t": number / 10, "n": float(number), "constant": 25.0})
+    return Sample.of(f"cam-{run}", START + number, {"t": number / 10, "n": float(number), "constant": 25.0})
 
 
 def unpack(entry: JournalEntry) -> Sequence[Sample]:

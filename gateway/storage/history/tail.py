@@ -15,24 +15,22 @@ class Tail:
     def __init__(self) -> None:
         self.devices: dict[str, list[Row]] = {}
         self.rows = 0
-        self._shapes: dict[tuple[str, ...], tuple[tuple[str, ...], Struct]] = {}
+        self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def add(self, samples: Sequence[Sample], floor_ms: int) -> int:
         """Take the samples that are later than `floor_ms`; how many that were."""
         known, shapes, count = self.devices, self._shapes, 0
+        usual: tuple[str, ...] = ()
         for sample in samples:
-            device_id, metrics = sample.device_id, sample.metrics
-            names = tuple(metrics)
-            at_ms = to_ms(sample.at)
+            names, at_ms = sample.names, to_ms(sample.at)
             if at_ms <= floor_ms or not names:
                 continue
-            shape = shapes.get(names)
-            if shape is None:
-                shape = shapes[names] = (names, Struct(f"={len(names)}d"))
-            row = (at_ms, shape[0], shape[1].pack(*metrics.values()))
-            own = known.get(device_id)
+            if names != usual:  # equal names are one object in the tail: packs tell them apart by that
+                usual = shapes.setdefault(names, names)
+            row = (at_ms, usual, sample.values)
+            own = known.get(sample.device_id)
             if own is None:
-                known[device_id] = [row]
+                known[sample.device_id] = [row]
             else:
                 own.append(row)
             count += 1

@@ -1,5 +1,6 @@
 """HTTP to an InfluxDB by influxdb-client, synchronous, and its failures sorted by whose they are."""
 
+import gzip
 import json
 import re
 from dataclasses import dataclass
@@ -65,6 +66,13 @@ class LinesRefused(Exception):
         return "type conflict" in self.reason or "incorrect type" in self.reason
 
 
+def _compressed(path: str, body: Any) -> Any:
+    """Lines as gzip of level 1. The client's own level 9 takes five times as long to make them a third smaller."""
+    if path != "/api/v2/write":
+        return body
+    return gzip.compress(body if isinstance(body, bytes) else str(body).encode(), 1)
+
+
 class Connection:
     """One InfluxDB, perhaps away. Calls block; HistoryAway for everything that waiting may mend."""
 
@@ -77,6 +85,7 @@ class Connection:
         self._client = InfluxDBClient(
             address.url, address.token, org=address.org, timeout=self._patience.write_ms, enable_gzip=True
         )
+        self._client.api_client.configuration.update_request_body = _compressed
         self._writes = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, text: str) -> None:

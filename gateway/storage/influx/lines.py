@@ -1,4 +1,5 @@
-"""Reports as line protocol. Pure, and on the hot path: one template a set of metrics, one `%` a report.
+"""Reports as line protocol. Pure, and on the hot path: one template a set of metrics, one `%` a report. The numbers are
+written by pydantic's JSON writer: the shortest exact form, as `repr` gives it, at a third of its cost.
 
 Schema (docs/influxdb.md): measurement `telemetry`, one tag `device`, one float field a metric, milliseconds.
 """
@@ -7,6 +8,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import isfinite
+
+from pydantic_core import to_json
 
 from gateway.ports.history import Sample, to_ms
 
@@ -38,16 +41,16 @@ class LineWriter:
         unwritable = 0
         templates, devices = self._templates, self._devices
         for sample in samples:
-            metrics = sample.metrics
-            template = templates.get(tuple(metrics)) if not without else None
+            values = memoryview(sample.values).cast("d").tolist()
+            template = templates.get(sample.names) if not without else None
             device = devices.get(sample.device_id)
-            if template is None or device is None or not isfinite(sum(metrics.values())):
+            if template is None or device is None or not isfinite(sum(values)):
                 line, lost = self._slowly(sample, without)
                 unwritable += lost
                 if line:
                     texts.append(line)
             else:
-                texts.append(template % (device, *metrics.values(), to_ms(sample.at)))
+                texts.append(template % (device, *to_json(values)[1:-1].decode().split(","), to_ms(sample.at)))
         return Lines(texts, unwritable)
 
     def _slowly(self, sample: Sample, without: Collection[str]) -> tuple[str, int]:
@@ -57,14 +60,14 @@ class LineWriter:
         good = [f"{key}={float(metrics[name])!r}" for name, key in fields.items() if isfinite(metrics[name])]
         if device is None or not good:
             return "", len(metrics)
-        if len(good) == len(sample.metrics):
+        if len(good) == len(sample.names):
             self._learn(sample.device_id, device, fields)
         return f"{MEASUREMENT},device={device} {','.join(good)} {to_ms(sample.at)}", len(metrics) - len(good)
 
     def _learn(self, device_id: str, device: str, fields: dict[str, str]) -> None:
         if len(self._templates) > _CACHE or len(self._devices) > _CACHE:
             self._templates, self._devices = {}, {}
-        keys = ",".join(f"{key.replace('%', '%%')}=%r" for key in fields.values())
+        keys = ",".join(f"{key.replace('%', '%%')}=%s" for key in fields.values())
         self._templates[tuple(fields)] = f"{MEASUREMENT},device=%s {keys} %d"
         self._devices[device_id] = device
 

@@ -36,7 +36,7 @@ class Writer:
         self._quarantine = {metric: until for metric, until in self._quarantine.items() if until > now}
         for start in range(0, len(samples), BATCH_LINES):
             self._write(samples[start : start + BATCH_LINES])
-        shapes = {tuple(sample.metrics) for sample in samples}
+        shapes = {sample.names for sample in samples}
         if not shapes <= self._seen:
             self.new_metrics = True
             self._seen = shapes if len(self._seen) > 10_000 else self._seen | shapes
@@ -44,7 +44,7 @@ class Writer:
     def _write(self, samples: Sequence[Sample]) -> None:
         lines = self._lines.write(samples, self._quarantine)
         if self._quarantine:
-            self.refused += sum(name in self._quarantine for sample in samples for name in sample.metrics)
+            self.refused += sum(name in self._quarantine for sample in samples for name in sample.names)
         if lines.texts:
             try:
                 self._connection.write("\n".join(lines.texts))
@@ -60,12 +60,12 @@ class Writer:
             middle = len(samples) // 2
             self._write(samples[:middle])
             self._write(samples[middle:])
-        elif len(samples[0].metrics) > 1:
+        elif len(samples[0].names) > 1:
             sample = samples[0]
             for name, value in sample.metrics.items():
-                self._write([Sample(sample.device_id, sample.at, {name: value})])
+                self._write([Sample.of(sample.device_id, sample.at, {name: value})])
         else:
-            (metric,) = samples[0].metrics
+            (metric,) = samples[0].names
             if refusal.field_conflict:
                 self._quarantine[metric] = self._clock.now() + _QUARANTINE_SECONDS
             self._refuse(1, f"{samples[0].device_id} {metric}: {refusal.reason}")

@@ -20,7 +20,7 @@ async def test_the_store_counts_the_lines_that_our_gateway_writes() -> None:
     with stores.sink() as (url, count):
         async with open_influx(url, "bench", "siaga", "siaga") as history:
             await history.ready()
-            await history.append(1, [Sample("cam-1", 1_795_255_200.0 + n, {"poe_w": 6.1}) for n in range(7)])
+            await history.append(1, [Sample.of("cam-1", 1_795_255_200.0 + n, {"poe_w": 6.1}) for n in range(7)])
         assert await asyncio.to_thread(count) == 7
 
 

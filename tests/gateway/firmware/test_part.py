@@ -281,7 +281,7 @@ async def test_the_gate_hears_the_metrics_of_a_rollouts_devices_on_their_way_to_
     for hour in range(48):
         at = NIGHT + hour * 3600
         leak = 20.0 if hour > 24 else 0.0
-        outflow.offer(hour, [Sample(device, at, {"mem_used_pct": 50.0 + leak}) for device in ("cam-1", "stranger")])
+        outflow.offer(hour, [Sample.of(device, at, {"mem_used_pct": 50.0 + leak}) for device in ("cam-1", "stranger")])
     assert history.positions == list(range(48))
     seen = scene.health.cohort({"cam-1": NIGHT + 24 * 3600, "stranger": NIGHT + 24 * 3600}, NIGHT + 48 * 3600)
     assert seen.worsening == {"mem_used_pct": (2.5,)}

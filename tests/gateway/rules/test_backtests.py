@@ -30,7 +30,7 @@ async def history(devices=DEVICES, days: int = 10) -> MemoryHistory:
             hot = number % 5 == 0 and 150 <= hour < 152
             at = NOW - days * DAY + hour * 3600
             values = {"soc_temp_c": 84.0 if hot else 60.0, "cpu_pct": 10.0}
-            await made.append(1, [Sample(device.device_id, at, values)])
+            await made.append(1, [Sample.of(device.device_id, at, values)])
     return made
 
 

@@ -24,7 +24,7 @@ def pack(samples: Sequence[Sample]) -> bytes:
 
 
 def unpack(entry: JournalEntry) -> list[Sample]:
-    return [Sample(*fields) for fields in json.loads(entry.payload)]
+    return [Sample.of(*fields) for fields in json.loads(entry.payload)]
 
 
 class FailingHistory(MemoryHistory):
@@ -77,7 +77,7 @@ class Bench:
         return unpack(entry)
 
     async def commit(self, size: int = 1, *, offered: bool = True, kind: JournalKind = JournalKind.BATCH) -> None:
-        samples = [Sample("cam-1", NOW + self.number + i, {"t": float(i)}) for i in range(size)]
+        samples = [Sample.of("cam-1", NOW + self.number + i, {"t": float(i)}) for i in range(size)]
         self.number += size
         payload = pack(samples) if kind is JournalKind.BATCH else b"tick"
         done = await self.ledger.commit(Effects(kind, self.clock.now(), size, payload))

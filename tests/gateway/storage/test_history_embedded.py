@@ -27,7 +27,7 @@ def reports(start: float, count: int, step: float = 60.0, device: str = "cam-1")
     walk = [20.0]
     for _ in range(count):
         walk.append(round(walk[-1] + dice.choice((-0.1, 0, 0, 0.1)), 1))
-    return [Sample(device, start + n * step, {"t": walk[n], "n": float(n), "fixed": 25.0}) for n in range(count)]
+    return [Sample.of(device, start + n * step, {"t": walk[n], "n": float(n), "fixed": 25.0}) for n in range(count)]
 
 
 async def append(history: EmbeddedHistory, samples: list[Sample]) -> None:
@@ -93,7 +93,7 @@ async def test_the_file_stays_below_its_bound_by_giving_up_the_oldest_samples(tm
     dice = random.Random(1)
     async with open_history(path, Retention(max_bytes=bound), clock) as history:
         noise = [
-            Sample("cam-1", NOW - 20 * DAY + n * 20, {"t": dice.random(), "u": dice.random()}) for n in range(60_000)
+            Sample.of("cam-1", NOW - 20 * DAY + n * 20, {"t": dice.random(), "u": dice.random()}) for n in range(60_000)
         ]
         for start in range(0, len(noise), 20_000):
             await append(history, noise[start : start + 20_000])
@@ -110,7 +110,7 @@ async def test_late_rows_are_merged_into_the_blocks_they_hit_and_rollups_follow(
         start = NOW - 10 * DAY
         await append(history, reports(start, 5000))
         await history.settle()
-        late = [Sample("cam-1", start + 100_030 + n * 60, {"t": 99.0}) for n in range(50)]
+        late = [Sample.of("cam-1", start + 100_030 + n * 60, {"t": 99.0}) for n in range(50)]
         await append(history, late)
         assert await count(history, start, NOW, 200) == 5050  # merged while it is asked
         await history.settle()
@@ -134,7 +134,7 @@ async def test_a_device_that_reports_seldom_is_put_into_blocks_after_some_days(t
 
 async def test_a_device_that_invents_metrics_does_not_grow_its_newest_values_without_bound(tmp_path: Path) -> None:
     async with open_history(tmp_path / "h.db", clock=ManualClock(NOW)) as history:
-        await append(history, [Sample("cam-1", NOW - 5000 + n, {f"made_up_{n}": 1.0}) for n in range(1500)])
+        await append(history, [Sample.of("cam-1", NOW - 5000 + n, {f"made_up_{n}": 1.0}) for n in range(1500)])
         await history.settle()
         assert len(await history.latest("cam-1")) == SHAPES_A_DEVICE
         assert "made_up_1499" in await history.latest("cam-1")
@@ -222,7 +222,7 @@ async def main():
             start = number = int(sys.argv[2])
             while True:
                 batch = range(number, number + 50)
-                await history.append(number, [Sample("cam-1", 1e9 + n, {"t": n / 10}) for n in batch])
+                await history.append(number, [Sample.of("cam-1", 1e9 + n, {"t": n / 10}) for n in batch])
                 number += 50
                 print(history.kept * 50 + start, flush=True)
 asyncio.run(main())

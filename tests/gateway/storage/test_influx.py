@@ -31,7 +31,7 @@ SHORT = Patience(write_ms=300, query_ms=300, ping_ms=300)
 
 
 def report(number: int, device: str = "cam-1", **metrics: float) -> Sample:
-    return Sample(device, NOW + number, metrics or {"t": number / 10, "u": 1.0})
+    return Sample.of(device, NOW + number, metrics or {"t": number / 10, "u": 1.0})
 
 
 @asynccontextmanager
@@ -102,8 +102,8 @@ async def test_points_past_the_retention_are_counted_and_the_others_kept(influx:
     async with set_up_influx(influx, Keep(30, 400)) as (address, proxy):
         now = SystemClock().now()
         async with open_influx(*astuple(address)) as history:
-            old = [Sample("cam-1", now - 50 * 86400 + n, {"t": 1.0}) for n in range(5)]
-            await history.append(1, [*old, Sample("cam-1", now - 60, {"t": 2.0})])
+            old = [Sample.of("cam-1", now - 50 * 86400 + n, {"t": 1.0}) for n in range(5)]
+            await history.append(1, [*old, Sample.of("cam-1", now - 60, {"t": 2.0})])
 
             assert [s.value for s in await history.raw("cam-1", "t", now - 1e8, now, 10)] == [2.0]
             assert history.refused == 5
@@ -259,7 +259,7 @@ async def test_charts_beyond_the_samples_come_from_downsampled_data(influx: str)
     async with set_up_influx(influx, KEEP) as (address, _):
         clock = ManualClock(NOW + 40 * 86400)
         start = NOW // 3600 * 3600
-        samples = [Sample("cam-1", start + n * 60, {"t": float(n % 7)}) for n in range(2000)]
+        samples = [Sample.of("cam-1", start + n * 60, {"t": float(n % 7)}) for n in range(2000)]
         async with open_influx(*astuple(address), clock=clock, raw_days=1000) as history:
             await history.append(1, samples)
             from_samples = await history.series("cam-1", "t", start, start + 86400, 48)
@@ -298,7 +298,9 @@ async def test_the_write_endpoint_of_influxdb_2_is_spoken_as_victoria_metrics_un
     now = SystemClock().now() // 1
     with running_victoria_metrics(tmp_path) as url:
         async with open_influx(url, "token", "org", "siaga") as history:
-            await history.append(1, [Sample("cam 1,a=b", now - n, {"soc_temp_c": n / 10, "u": 2.0}) for n in range(50)])
+            await history.append(
+                1, [Sample.of("cam 1,a=b", now - n, {"soc_temp_c": n / 10, "u": 2.0}) for n in range(50)]
+            )
             await history.ready()
         async with aiohttp.ClientSession() as session:
             await session.get(f"{url}/internal/force_flush")

@@ -61,7 +61,7 @@ def test_a_line_reads_back_as_the_report_or_says_what_it_could_not_carry(
     device: str, metrics: dict[str, float], at_ms: int, twice: bool
 ) -> None:
     writer = LineWriter()
-    sample = Sample(device, at_ms / 1000, metrics)
+    sample = Sample.of(device, at_ms / 1000, metrics)
     if twice:  # the second time by the template learnt at the first
         writer.write([sample])
     lines = writer.write([sample])
@@ -80,24 +80,24 @@ def test_a_line_reads_back_as_the_report_or_says_what_it_could_not_carry(
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\r", "ends\\", "a\\,b", "a\\ b", "a\\\\b", "time"])
 def test_a_metric_that_line_protocol_cannot_name_is_left_out_and_the_others_kept(name: str) -> None:
-    lines = LineWriter().write([Sample("cam-1", 1.0, {name: 1.0, "t": 2.5})])
+    lines = LineWriter().write([Sample.of("cam-1", 1.0, {name: 1.0, "t": 2.5})])
     assert lines.texts == ["telemetry,device=cam-1 t=2.5 1000"]
     assert lines.unwritable == 1
 
 
 def test_a_device_that_line_protocol_cannot_name_is_left_out() -> None:
-    assert LineWriter().write([Sample("a\nb", 1.0, {"t": 1.0, "u": 1.0})]).unwritable == 2
+    assert LineWriter().write([Sample.of("a\nb", 1.0, {"t": 1.0, "u": 1.0})]).unwritable == 2
 
 
 def test_metrics_in_quarantine_are_left_out() -> None:
-    lines = LineWriter().write([Sample("cam-1", 1.0, {"t": 1.0, "u": 2.0})], {"t"})
+    lines = LineWriter().write([Sample.of("cam-1", 1.0, {"t": 1.0, "u": 2.0})], {"t"})
     assert lines.texts == ["telemetry,device=cam-1 u=2.0 1000"]
 
 
 def test_what_is_remembered_between_batches_is_bounded() -> None:
     writer = LineWriter()
     for n in range(60_000):
-        writer.write([Sample(f"cam-{n}", 1.0, {"t": 1.0})])
+        writer.write([Sample.of(f"cam-{n}", 1.0, {"t": 1.0})])
     assert len(writer._devices) <= 50_001
 
 

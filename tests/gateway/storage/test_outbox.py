@@ -12,7 +12,7 @@ LIMIT = 10
 
 
 def batch(position: int, size: int = 1) -> list[Sample]:
-    return [Sample(f"cam-{position}", float(position), {"t": 1.0})] * size
+    return [Sample.of(f"cam-{position}", float(position), {"t": 1.0})] * size
 
 
 def entry(position: int) -> JournalEntry:

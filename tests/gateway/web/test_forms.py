@@ -214,7 +214,7 @@ async def test_charts_carry_their_marks_and_leave_holes_where_nothing_was_heard(
 
     sari = await person("sari")
     samples = [
-        Sample("kemang-router", NOW - 6 * 3600 + k * 60, {"rtt_ms": 20.0}) for k in range(300) if not 100 < k < 160
+        Sample.of("kemang-router", NOW - 6 * 3600 + k * 60, {"rtt_ms": 20.0}) for k in range(300) if not 100 < k < 160
     ]
     await world.history.append(2, samples)
     payload = await (await sari.get("/staff/devices/kemang-router/series.json?metric=rtt_ms&range=6h")).json()

@@ -264,7 +264,7 @@ async def make_world() -> World:
                 values["sd_life_used_pct"] = 62 + step / 19
             if device.device_id == "kemang-cam-02":
                 values["rssi_dbm"] = -56 - max(0, step - 250) / 4.5 + rng.gauss(0, 1.2)
-            samples.append(Sample(device.device_id, at, values))
+            samples.append(Sample.of(device.device_id, at, values))
         await world.history.append(1, samples)
     await _tickets(world)
     _silences(world)
