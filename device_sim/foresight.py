@@ -231,6 +231,7 @@ def _recorder(d: Device, t: Numbers, w: Numbers, z: Numbers) -> Columns:
     c["fan_rpm"] = d.fan_rpm * (0.72 + pwm / 125.0) + 30.0 * z[10]
     c["fan_rpm_sd_pct"] = 1.2 + 0.35 * abs(z[11])
     c["fan_pwm_pct"] = pwm
+    _supply(d, c, z, 0.0)
     c["disk_online_cnt"] = d.disks
     c["channels_rec_cnt"] = d.channels
     _keeps(d, c, w, z)
@@ -240,6 +241,7 @@ def _recorder(d: Device, t: Numbers, w: Numbers, z: Numbers) -> Columns:
 def _router(d: Device, t: Numbers, w: Numbers, z: Numbers) -> Columns:
     c = _common(d, t, w, z, w[1] + 2.0, w[6])
     _wire(d, c, z)
+    _supply(d, c, z, 0.0)
     c["tx_queue_pkts"] = 3.0 + 8.0 * w[6] + 2.5 * abs(z[8])
     c["wan_util_pct"] = d.wan_pct * (0.3 + 0.7 * w[6]) + 2.5 * abs(z[9])
     c["clients_cnt"] = d.clients * (0.6 + 0.4 * w[6]) + 0.5 * abs(z[10])

@@ -77,9 +77,9 @@ MODELS: Final = {
             "Lensa S3", Kind.CAMERA, "lensa-s3", _P.WIFI, _P.BATTERY, _P.INFRARED, _P.OUTDOOR, _P.SD,
             firmware="1.2.5", fps=12, kbps=900,
         ),
-        _model("Rekam R8", Kind.RECORDER, "rekam-r8", _P.WIRED, firmware="5.0.3"),
-        _model("Rekam R16", Kind.RECORDER, "rekam-r16", _P.WIRED, _P.RAID, firmware="5.0.3"),
-        _model("Simpul T1", Kind.ROUTER, "simpul-t1", _P.WIRED, firmware="1.14.0"),
+        _model("Rekam R8", Kind.RECORDER, "rekam-r8", _P.WIRED, _P.DC, firmware="5.0.3"),
+        _model("Rekam R16", Kind.RECORDER, "rekam-r16", _P.WIRED, _P.DC, _P.RAID, firmware="5.0.3"),
+        _model("Simpul T1", Kind.ROUTER, "simpul-t1", _P.WIRED, _P.DC, firmware="1.14.0"),
         _model("Simpul S8", Kind.SWITCH, "simpul-s8", _P.WIRED, firmware="1.3.0"),
     )
 }  # fmt: skip

@@ -49,6 +49,7 @@ class Truth:
     scope: str  # device, switch, site, gateway
     shape: str  # degradation, step
     affected: tuple[str, ...]
+    imitates: tuple[str, ...] = ()  # classes that it only looks like
 
 
 @dataclass(slots=True)
@@ -125,4 +126,5 @@ class Episode:
             self.fault.scope.value,
             self.fault.shape.value,
             self.affected or (self.device_id,),
+            self.fault.imitates,
         )

@@ -67,7 +67,7 @@ def lookback_s(rules: RuleSet) -> float:
 
 
 def _lookback(rule: Rule) -> float:
-    waits = rule.for_s + rule.clear_for_s
+    waits = rule.for_s + max(rule.clear_for_s, rule.clear_after_s)
     match rule:
         case Forecast(exact=False):
             return waits + rule.cycle_s * (rule.max_points + 1)

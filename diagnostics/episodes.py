@@ -195,6 +195,8 @@ def _good(episode: Episode, rule: Rule, at: float) -> Outcome:
     episode.good_count += 1
     if episode.good_count < rule.clear_samples or at - episode.good_since < max(rule.clear_for_s, episode.hold_s):
         return Outcome.NOTHING
+    if at - episode.since < rule.clear_after_s:
+        return Outcome.NOTHING
     episode.move(Sight.PROVEN)
     episode.good_before, episode.severity, episode.wanted = at, None, None
     return Outcome.RECOVERED

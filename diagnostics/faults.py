@@ -80,7 +80,8 @@ def load_faults() -> Faults:
 def check_fault_classes(rules: Iterable[Rule], faults: Faults) -> None:
     """RuleFileError if a rule feeds a class that has no texts."""
     for rule in rules:
-        if rule.fault_class not in faults:
-            raise RuleFileError(
-                f"rule '{rule.name}': fault class '{rule.fault_class}' is not in faults.toml: correct it or describe it"
-            )
+        for name in (rule.fault_class, rule.site_class):
+            if name and name not in faults:
+                raise RuleFileError(
+                    f"rule '{rule.name}': fault class '{name}' is not in faults.toml: correct it or describe it"
+                )

@@ -8,17 +8,21 @@ from collections.abc import Iterable
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from diagnostics.episodes import Outcome, Phase
-from diagnostics.judging import Finding, evidence, impact
+from diagnostics.judging import Finding, evidence, impact, subject
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
 from diagnostics.rules import Rule
+from diagnostics.shared_causes import Cause
 from diagnostics.storms import Storms
 
 SITE_MIN = 3
-MAINTENANCE, EXPECTED, SITE_WIDE, STORM, UNDECIDED, OUTAGE = (
+SHARED_MIN = 2  # the trouble of one device is not its site's
+MAINTENANCE, EXPECTED, SITE_WIDE, NEIGHBOURS, EXPLAINED, STORM, UNDECIDED, OUTAGE = (
     "maintenance",
     "expected",
     "site-wide",
+    "neighbours",
+    "explained",
     "storm",
     "undecided",
     "outage",
@@ -88,7 +92,7 @@ class Openings:
         fault = memory.faults.get(name)
         if finding.outcome is Outcome.RECOVERED:
             if fault is not None:
-                self._let_go(memory, finding, fault, ChangeKind.RECOVERED, times, changes)
+                self._let_go(memory, site, finding, fault, ChangeKind.RECOVERED, times, changes)
             return
         assert episode.severity is not None
         if fault is None:
@@ -105,6 +109,7 @@ class Openings:
     def _let_go(
         self,
         memory: Memory,
+        site: Site,
         finding: Finding,
         fault: OpenFault,
         kind: ChangeKind,
@@ -116,6 +121,7 @@ class Openings:
         severity = fault.rules.pop(rule.name, None)
         if not fault.rules:
             del memory.faults[rule.fault_class]
+            self._leave_site(memory, site, rule.fault_class, times, changes)
             if fault.held == STORM:
                 over = self.storms.leave(rule.fault_class, memory.device.device_id, times[1])
                 changes.extend([over] if over is not None else [])
@@ -128,7 +134,7 @@ class Openings:
         changes: list[Change] = []
         fault = memory.faults.get(finding.rule.fault_class)
         if fault is not None:  # watched rules open none
-            self._let_go(memory, finding, fault, ChangeKind.WITHDRAWN, times, changes)
+            self._let_go(memory, memory.site, finding, fault, ChangeKind.WITHDRAWN, times, changes)
         return changes
 
     def open_if_free(
@@ -137,10 +143,13 @@ class Openings:
         """Tell the world of a held fault unless a reason to hold it stands."""
         fault = memory.faults[name]
         rules = [memory.plan.rules[rule] for rule in fault.rules]
-        reasons = [self._reason(memory, site, rule, times[1]) for rule in rules]
+        reasons = [self._reason(memory, site, rule, times[1], was=fault.held) for rule in rules]
         fault.held = "" if "" in reasons else reasons[0]
+        if fault.held == SITE_WIDE:
+            self._join_site(memory, site, rules[0], fault.rules[rules[0].name], times, changes)
         if fault.held:
             return
+        self._leave_site(memory, site, name, times, changes)
         admitted = self.storms.admit(
             name, memory.device.device_id, max(fault.rules.values()), times[1], self.fleet_size
         )
@@ -154,8 +163,23 @@ class Openings:
         if isinstance(admitted, Change):
             changes.append(admitted)
 
-    def _reason(self, memory: Memory, site: Site, rule: Rule, now: float) -> str:
-        if memory.active[rule.name].phase is Phase.RECOVERING and rule.kind != "silence":
+    def _join_site(
+        self, memory: Memory, site: Site, rule: Rule, severity: Severity, times: Times, changes: list[Change]
+    ) -> None:
+        if rule.site_class:
+            cause = Cause(memory.active[rule.name].since, rule.label, severity, subject(rule))
+            told = self.storms.shared.join(site.site_id, rule.site_class, memory.device.device_id, cause, times)
+            changes.extend([told] if told is not None else [])
+
+    def _leave_site(self, memory: Memory, site: Site, name: str, times: Times, changes: list[Change]) -> None:
+        for cause in {rule.site_class for rule in memory.plan.rules.values() if rule.fault_class == name} - {""}:
+            told = self.storms.shared.leave(site.site_id, cause, memory.device.device_id, times)
+            changes.extend([told] if told is not None else [])
+
+    def _reason(self, memory: Memory, site: Site, rule: Rule, now: float, was: str) -> str:
+        episode = memory.active[rule.name]
+        recovers = episode.phase is Phase.RECOVERING and rule.kind != "silence"
+        if recovers and was != NEIGHBOURS:
             return EXPECTED
         if memory.states.get("maintenance") == "on":
             return MAINTENANCE
@@ -163,13 +187,17 @@ class Openings:
             return EXPECTED
         if rule.site_share_max is not None and self._all_over_the_site(site, rule.name, rule.site_share_max):
             return SITE_WIDE
+        if rule.site_wait_s and memory.effective_at - episode.fired_at < rule.site_wait_s:
+            return NEIGHBOURS
+        if any(memory.device.parent_id in site.trouble.get(name, ()) for name in rule.explained_by):
+            return EXPLAINED
         return ""
 
     @staticmethod
     def _all_over_the_site(site: Site, name: str, share: float) -> bool:
         alike = len(site.trouble.get(name, ()))
         all_of_them = sum(name in judging for judging in site.spoke.values())
-        return all_of_them >= SITE_MIN and alike >= share * all_of_them
+        return all_of_them >= SITE_MIN and alike >= max(SHARED_MIN, share * all_of_them)
 
 
 def waiting(memory: Memory) -> bool:

@@ -32,11 +32,15 @@ class Common:
     """What every rule has. Times are seconds.
 
     The measure must stay bad for `for_s` and `min_samples` reports before the rule fires, and good for `clear_for_s`
-    and `clear_samples` reports before it recovers. Outside `when` a report is no evidence (`outside` = "hold": the
-    verdict stays) or good evidence ("clear"). Nothing is judged in the first `settle_s` after a restart.
+    and `clear_samples` reports before it recovers, and not before `clear_after_s` have passed since the trouble began:
+    what comes and goes while it develops is not cured by one long pause early on. Outside `when` a report is no
+    evidence (`outside` = "hold": the verdict stays) or good evidence ("clear"). Nothing is judged in the first
+    `settle_s` after a restart.
     `site_share_max`: when at least this share of the site's devices that the rule judges (3 or more of them) has the
-    same trouble, the cause is not in the device and nothing opens. `watch`: shown on the device's page, opens no
-    ticket.
+    same trouble, the cause is not in the device and nothing opens but `site_class`, a fault of the site, if given.
+    `site_wait_s`: what fires waits so long for the neighbours' word. `explained_by`: rules that watch for their site's
+    trouble; while the device's parent has that of one of them, nothing opens here. `watch`: shown on the device's
+    page, opens no ticket.
     """
 
     __pydantic_config__ = STRICT
@@ -50,10 +54,14 @@ class Common:
     outside: Literal["hold", "clear"] = "hold"
     for_s: Seconds = 0.0
     clear_for_s: Seconds = 0.0
+    clear_after_s: Seconds = 0.0
     min_samples: Annotated[int, Field(ge=1)] = 1
     clear_samples: Annotated[int, Field(ge=1)] = 2
     settle_s: Seconds = 0.0
     site_share_max: Annotated[float, Field(gt=0, le=1)] | None = None
+    site_class: str = ""
+    site_wait_s: Seconds = 0.0
+    explained_by: tuple[str, ...] = ()
     watch: bool = False
     examples: tuple[Example, ...] = ()
 

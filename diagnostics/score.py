@@ -37,7 +37,8 @@ class How(Enum):
 class Fault:
     """What really happened: onset, when the customer noticed, when it was repaired; epoch seconds.
 
-    `scope` is device, switch, site or gateway; `shape` degradation or step; `affected` all devices that suffer.
+    `scope` is device, switch, site or gateway; `shape` degradation or step; `affected` all devices that suffer;
+    `imitates` classes that it only looks like: their tickets are no consequence of it but false.
     """
 
     device_id: str
@@ -49,6 +50,7 @@ class Fault:
     scope: str = "device"
     shape: str = "degradation"
     affected: tuple[str, ...] = ()
+    imitates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,8 @@ def _explained(ticket: Raised, faults: Iterable[Fault], sites: Mapping[str, str]
     """Whether a fault was there that may have this consequence: on the device, on what it hangs on, or on its site."""
     for fault in faults:
         if not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S or fault.scope == "gateway":
+            continue
+        if ticket.fault_class in fault.imitates:
             continue
         if ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault) or ticket.parent in _devices_of(fault):
             return True

@@ -1,12 +1,14 @@
 """Storm guard: when one fault class opens on very many devices at once, the fault is not in the devices.
 
 Past a limit of openings in ten minutes, further ones join one incident of the fleet, with a list; recording goes on.
+What a whole site shares (`shared_causes.py`) is told and kept beside it.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
+from diagnostics.shared_causes import SharedCauses
 
 WINDOW_S = 600.0
 LIMIT = 10
@@ -31,6 +33,7 @@ class Storms:
     def __init__(self) -> None:
         self._openings: dict[str, list[float]] = {}
         self._storms: dict[str, Storm] = {}
+        self.shared = SharedCauses()
 
     def admit(self, fault_class: str, device_id: str, severity: Severity, now: float, fleet_size: int) -> Change | bool:
         """True: open the device's own ticket. False: it joined a storm. A change: it joined one that begins with it."""
@@ -60,8 +63,8 @@ class Storms:
         return self._tell(ChangeKind.RECOVERED, fault_class, storm, now)
 
     def tick(self, now: float) -> list[Change]:
-        """Tell of storms whose list changed."""
-        told = []
+        """Tell of storms and shared causes whose list changed."""
+        told = self.shared.tick(now)
         for fault_class, storm in list(self._storms.items()):
             if not storm.grew:
                 continue
@@ -74,6 +77,7 @@ class Storms:
 
     def forget(self, device_id: str) -> None:
         """A device is no longer ours; the next tick tells."""
+        self.shared.forget(device_id)
         for storm in self._storms.values():
             if device_id in storm.devices:
                 del storm.devices[device_id]
@@ -105,7 +109,7 @@ class Storms:
             [name, storm.since, storm.severity, storm.joined_at, list(storm.devices), storm.grew]
             for name, storm in self._storms.items()
         ]
-        return [self._openings, storms]
+        return [self._openings, storms, self.shared.export()]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
@@ -114,3 +118,4 @@ class Storms:
             name: Storm(since, Severity(severity), joined_at, dict.fromkeys(devices), grew)
             for name, since, severity, joined_at, devices, grew in kept[1]
         }
+        self.shared.load(kept[2] if len(kept) > 2 else [])

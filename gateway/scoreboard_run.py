@@ -173,6 +173,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
             truth.scope,
             truth.shape,
             tuple(truth.affected),
+            truth.imitates,
         )
         for truth in scenario.truths()
     ]

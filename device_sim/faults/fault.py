@@ -109,6 +109,7 @@ class FaultClass:
     scope: Scope = Scope.DEVICE
     cure: Cure | None = None
     at_once: bool = False  # the firmware notices the beginning by itself and reports it out of the rhythm
+    imitates: tuple[str, ...] = ()  # faults of single devices that it looks like; their tickets are wrong
 
 
 def put(m: Metrics, name: str, value: float) -> None:

@@ -1,11 +1,25 @@
-"""F16, F17, F37: power over Ethernet, 12 V supplies, batteries."""
+"""F16, F17, F37, F43, F44: power over Ethernet, 12 V supplies, batteries, and what feeds them."""
 
 from __future__ import annotations
 
+import math
+from random import Random
 from typing import TYPE_CHECKING
 
-from device_sim.faults.fault import FaultClass, Moment, Shape, add, camera_with, chance, put, times
-from device_sim.models import Part
+from device_sim.faults.fault import (
+    ROUTER,
+    SWITCH,
+    FaultClass,
+    Moment,
+    Scope,
+    Shape,
+    add,
+    camera_with,
+    chance,
+    put,
+    times,
+)
+from device_sim.models import Kind, Part
 
 if TYPE_CHECKING:
     from device_sim.device import Device
@@ -53,6 +67,53 @@ def _clean_panel(e: Episode, d: Device) -> None:
     d.charge_wh, d.charged_24h = 85.0, 30.0
 
 
+def _budget(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
+    """F43: more and more is plugged into the switch (or its supply weakens): at night, with all infrared on, the power
+    no longer suffices. A plain switch sags on all its ports; at the limit it drops those of low priority (the last).
+    """
+    x = min(1.25, x)
+    grown = x if e.u[0] < 0.6 else int(x * 4.0 + 0.01) / 4.0
+    if d.kind is Kind.SWITCH:
+        add(m, "poe_budget_pct", (87.0 + 3.0 * e.u[1] - d.budget_pct) * grown)
+        if m["poe_budget_pct"] > 98.0:
+            put(m, "poe_events_per_h", 1.0 + 5.0 * d.random.random())
+        return
+    if not d.poe:
+        return
+    strain = max(0.0, grown - 0.9) * 10.0 if d.night else 0.0
+    if e.u[2] < 0.5:
+        add(m, "poe_v", -1.4 * strain)
+    spared = e.affected.index(d.spec.id) < len(e.affected) - 2 - int(2 * e.u[3])
+    dusk = e.memo.get("night") is False and d.night
+    e.memo["night"] = d.night
+    if spared or x < 0.97:
+        return
+    if dusk:
+        d.reboot("power", 1 + int(2 * d.random.random()))
+    elif d.night and chance(d, 6.0):
+        d.reboot("power")
+
+
+def _feeder(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
+    """F44: a corroded or overloaded feeder of the site: when a big load starts (evenings most), the mains sags, and all
+    adapters on it give way within the same second, the weakest first. Their ripple stays as it was.
+    """
+    if not d.dc:
+        return
+    x = min(1.25, x)
+    weakness = Random(f"{e.u[0]}/{d.spec.id}").random()
+    for slot in (int(d.now // 900) - 1, int(d.now // 900)):
+        random = Random(f"{e.u[1]}/{slot}").random
+        evening = max(0.15, math.cos((d.slot.hour - 19.0) * math.pi / 12.0))
+        if random() > (1.0 + 14.0 * x * x) * evening / 48.0:
+            continue
+        at, depth = (slot + random()) * 900.0, (0.5 + 0.6 * x) * (0.85 + 0.3 * random())
+        if d.now - d.elapsed_s < at <= d.now and depth > 1.08 - 0.16 * weakness:
+            put(m, "vin_v", 10.7 - 1.5 * random())
+            if x >= 1.0 and random() < 0.8:
+                d.reboot("brownout")
+
+
 _SLOW = Shape.DEGRADATION
 FAULTS = (
     FaultClass("F16", "PoE undervoltage", _SLOW, camera_with(Part.POE), (4, 16), (1, 4), _poe_sag, Moment.NIGHT),
@@ -60,5 +121,13 @@ FAULTS = (
     FaultClass(
         "F37", "battery camera runs dry", _SLOW, camera_with(Part.BATTERY), (6, 16), (1, 4), _battery, Moment.NIGHT,
         cure=_clean_panel,
+    ),
+    FaultClass(
+        "F43", "power of the switch exceeded", _SLOW, SWITCH, (3, 8), (1, 3), _budget, Moment.NIGHT, Scope.SWITCH,
+        imitates=("F16", "F17", "F31"),
+    ),
+    FaultClass(
+        "F44", "mains feeder of the site weak", _SLOW, ROUTER, (4, 9), (1, 3), _feeder, scope=Scope.SITE,
+        imitates=("F16", "F17", "F31"),
     ),
 )  # fmt: skip
