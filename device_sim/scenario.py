@@ -52,6 +52,15 @@ class Site:
         return CLIMATES[self.climate].zone
 
 
+@dataclass(frozen=True, slots=True)
+class WrongClock:
+    """The receiver's own clock is wrong in [since, till): ahead by `error_s` (negative: behind)."""
+
+    since: float
+    till: float
+    error_s: float
+
+
 @dataclass(slots=True)
 class Scenario:
     """Everything a run needs; `begin` is the first instant of the history, `start` the first of the live part."""
@@ -66,6 +75,7 @@ class Scenario:
     confounders: dict[str, list[Spell]] = field(default_factory=dict)
     weather: dict[str, list[WeatherSpell]] = field(default_factory=dict)
     outages: list[tuple[float, float]] = field(default_factory=list)  # of the receiver itself: F40
+    wrong_clocks: list[WrongClock] = field(default_factory=list)  # of the receiver itself: nobody's fault
 
     def inventory(self) -> dict[str, Any]:
         """What the maker's back office knows, ready for JSON; the truth is not in it."""
@@ -130,6 +140,10 @@ class Scenario:
             episodes=[episode for episode in self.episodes if episode.site_id in names],
             confounders={name: spells for name, spells in self.confounders.items() if name in ids},
         )
+
+    def receiver_error_s(self, now: float) -> float:
+        """How far the receiver's clock is ahead at a true instant."""
+        return sum(wrong.error_s for wrong in self.wrong_clocks if wrong.since <= now < wrong.till)
 
     def truths(self) -> list[Truth]:
         """What really happens, in order of onset. Never send this to the gateway."""

@@ -86,11 +86,12 @@ class Sight:
         return Change(kind, Scope.GATEWAY, "gateway", BLIND_CLASS, BLIND_RULE, Severity.CRITICAL, now, now, why)
 
     def _mind_the_gap(self, now: float) -> None:
-        """A long time without ticks: we were not there, so nothing is known of it."""
+        """A long time without ticks: we were not there, or our clock was set; so nothing is known of it."""
         watch = self.watch
         passed = now - watch.ticked_at
         if watch.ticked_at and passed > max(TICK_GAP_S, 5.0 * watch.usual_tick_s):
             watch.grace_from = now
+            self.rate.skip(now)
         elif watch.ticked_at:
             watch.usual_tick_s += 0.2 * (passed - watch.usual_tick_s)
         watch.ticked_at = now

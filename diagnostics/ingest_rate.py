@@ -59,6 +59,11 @@ class IngestRate:
         self.bucket, self.count = bucket, 0
         self.ends_at = (bucket + 1) * BUCKET_S
 
+    def skip(self, now: float) -> None:
+        """The time up to now was not ours to hear in: it is no silence."""
+        self.roll(now, learn=False)
+        self.last_bucket = max(self.last_bucket, self.bucket - 1)
+
     @property
     def last_heard(self) -> float:
         """The end of the last bucket in which anybody was heard."""

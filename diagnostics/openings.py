@@ -17,11 +17,12 @@ from diagnostics.storms import Storms
 
 SITE_MIN = 3
 SHARED_MIN = 2  # the trouble of one device is not its site's
-MAINTENANCE, EXPECTED, SITE_WIDE, NEIGHBOURS, EXPLAINED, STORM, UNDECIDED, OUTAGE = (
+MAINTENANCE, EXPECTED, SITE_WIDE, NEIGHBOURS, EVERYWHERE, EXPLAINED, STORM, UNDECIDED, OUTAGE = (
     "maintenance",
     "expected",
     "site-wide",
     "neighbours",
+    "everywhere",
     "explained",
     "storm",
     "undecided",
@@ -97,6 +98,8 @@ class Openings:
         assert episode.severity is not None
         if fault is None:
             held = UNDECIDED if rule.kind == "silence" else EXPECTED
+            if rule.site_wait_s:
+                self.storms.everywhere.note(rule.name, site.site_id, times[1])
             memory.faults[name] = OpenFault(episode.since, {rule.name: episode.severity}, held)
             if held is EXPECTED:
                 self.open_if_free(memory, site, name, times, changes)
@@ -180,15 +183,18 @@ class Openings:
         episode = memory.active[rule.name]
         recovers = episode.phase is Phase.RECOVERING and rule.kind != "silence"
         if recovers and was != NEIGHBOURS:
-            return EXPECTED
+            return was if was == EVERYWHERE else EXPECTED
         if memory.states.get("maintenance") == "on":
             return MAINTENANCE
         if now < memory.expected_until:
             return EXPECTED
         if rule.site_share_max is not None and self._all_over_the_site(site, rule.name, rule.site_share_max):
             return SITE_WIDE
-        if rule.site_wait_s and memory.effective_at - episode.fired_at < rule.site_wait_s:
-            return NEIGHBOURS
+        if rule.site_wait_s:
+            if was == EVERYWHERE or self.storms.everywhere.has(rule.name, now, self.fleet_size):
+                return EVERYWHERE
+            if memory.effective_at - episode.fired_at < rule.site_wait_s:
+                return NEIGHBOURS
         if any(memory.device.parent_id in site.trouble.get(name, ()) for name in rule.explained_by):
             return EXPLAINED
         return ""

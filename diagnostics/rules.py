@@ -38,9 +38,10 @@ class Common:
     `settle_s` after a restart.
     `site_share_max`: when at least this share of the site's devices that the rule judges (3 or more of them) has the
     same trouble, the cause is not in the device and nothing opens but `site_class`, a fault of the site, if given.
-    `site_wait_s`: what fires waits so long for the neighbours' word. `explained_by`: rules that watch for their site's
-    trouble; while the device's parent has that of one of them, nothing opens here. `watch`: shown on the device's
-    page, opens no ticket.
+    `site_wait_s`: what fires waits so long for the neighbours' word; what begins on many devices (ten, or half of a
+    small fleet) of several sites within hours is nobody's and never opens. `explained_by`: rules that watch for their
+    site's trouble; while the device's parent has that of one of them, nothing opens here. `watch`: shown on the
+    device's page, opens no ticket.
     """
 
     __pydantic_config__ = STRICT

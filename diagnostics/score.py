@@ -23,6 +23,8 @@ BLIND_AFTER_S = 900.0
 FLOOD_BIN_S = 600.0
 FLOOD = 10
 OUTAGE_CLASS = "F39"
+OF_TIME = frozenset({"F21", "OFFLINE", OUTAGE_CLASS, "F40"})
+"""What a wrong clock of our own would look like."""
 
 
 class How(Enum):
@@ -101,6 +103,8 @@ class Score:
     flood_share: float
     tickets: int
     reopened: int = 0
+    wrong_clocks: int = 0
+    by_wrong_clock: list[Raised] = field(default_factory=list)
 
     def coverage(self, margin_h: float = 0.0) -> tuple[int, int]:
         """(degradations ticketed at least so long before the customer noticed, degradations)."""
@@ -129,8 +133,11 @@ def judge(
     sites: Mapping[str, str],
     period: tuple[float, float],
     agents: int = 1,
+    wrong_clocks: Sequence[tuple[float, float]] = (),
 ) -> Score:
-    """The board of a run. `sites`: device id -> site id of every device of the fleet; `period` is (begin, end)."""
+    """The board of a run. `sites`: device id -> site id of every device of the fleet; `period` is (begin, end).
+    `wrong_clocks`: when our own clock was wrong, which is nobody's fault: (since, till).
+    """
     score = _empty(faults, sites, period)
     by_class: dict[str, list[Raised]] = {}
     for ticket in sorted(tickets, key=lambda one: one.opened_at):
@@ -156,6 +163,15 @@ def judge(
             falsely = score.false_healthy if ticket.scope_id in healthy else score.false_elsewhere
             falsely.append(ticket)
             score.classes.setdefault(ticket.fault_class, ClassScore("none")).false.append(ticket)
+    score.wrong_clocks = len(wrong_clocks)
+    score.by_wrong_clock = [
+        ticket
+        for ticket in tickets
+        if ticket.fault_class in OF_TIME
+        and id(ticket) not in used
+        and any(since <= ticket.opened_at <= till + DAY for since, till in wrong_clocks)
+        and not _explained(ticket, faults, sites)
+    ]
     score.flood_share = _flood(tickets, agents)
     score.tickets = sum(ticket.how is How.NEW for ticket in tickets)
     score.reopened = sum(ticket.how is How.REOPENED for ticket in tickets)

@@ -33,6 +33,8 @@ def pool(scores: Sequence[Score]) -> Score:
         whole.flood_share += score.flood_share / len(scores)
         whole.tickets += score.tickets
         whole.reopened += score.reopened
+        whole.wrong_clocks += score.wrong_clocks
+        whole.by_wrong_clock += score.by_wrong_clock
     return whole
 
 
@@ -80,6 +82,8 @@ def report(score: Score) -> dict[str, object]:
         "tickets_per_site_outage": {str(count): number for count, number in sorted(Counter(score.per_outage).items())},
         "own_outages": score.own_outages,
         "tickets_during_own_outage": len(score.during_own),
+        "own_clock_wrong": score.wrong_clocks,
+        "tickets_by_own_clock": len(score.by_wrong_clock),
         "forecast_interval_coverage": _share(interval, intervals),
         "flood_share": round(score.flood_share, 4),
         "targets": _targets(score, leads),
@@ -102,6 +106,7 @@ def _targets(score: Score, leads: list[float]) -> dict[str, bool | list[str] | N
         "no_duplicates": not any(part.duplicates for part in score.classes.values()),
         "one_ticket_an_outage": set(score.per_outage) == {1} if score.per_outage else None,
         "none_in_own_outage": not score.during_own,
+        "none_by_own_clock": not score.by_wrong_clock,
     }
 
 

@@ -1,7 +1,9 @@
-"""Trouble that a whole site shares has one cause there: one ticket of the site instead of one for each device.
+"""Trouble that many share has a cause that is in none of them.
 
-A fault that openings hold as site-wide joins here if its rule names the site's fault class; the first one opens it, the
-last one that ends (or turns out to be the device's own) closes it. Times are the gateway's.
+On one site: one ticket of the site instead of one for each device. A fault that openings hold as site-wide joins here
+if its rule names the site's fault class; the first one opens it, the last one that ends (or turns out to be the
+device's own) closes it. On several sites within hours: not even a site has it, it is our own clock, or a town's grid.
+Times are the gateway's.
 """
 
 from dataclasses import dataclass, field
@@ -106,4 +108,43 @@ class SharedCauses:
         self._causes = {
             (site_id, name): Cause(since, rule, Severity(severity), metric, dict.fromkeys(devices), grew)
             for site_id, name, since, rule, severity, metric, devices, grew in kept
+        }
+
+
+SPAN_S = 4 * 3600.0  # of a bucket: what devices believe of our clock turns within hours, by how often they report
+MANY = 10
+MANY_SHARE = 0.5
+MANY_LEAST = 3
+SITES = 3
+
+
+class Everywhere:
+    """How many devices of which sites began the same trouble, by rule and span. Cost: constant, whatever the fleet."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, dict[int, tuple[int, tuple[str, ...]]]] = {}  # count, the first sites
+
+    def note(self, rule: str, site_id: str, now: float) -> None:
+        """A device's trouble begins to fire."""
+        span = int(now // SPAN_S)
+        spans = {at: seen for at, seen in self._spans.get(rule, {}).items() if abs(at - span) <= 1}
+        count, sites = spans.get(span, (0, ()))
+        spans[span] = count + 1, sites if site_id in sites or len(sites) >= SITES else (*sites, site_id)
+        self._spans[rule] = spans
+
+    def has(self, rule: str, now: float, fleet_size: int) -> bool:
+        """Whether so many began it on several sites within hours that the cause lies in none of them."""
+        span = int(now // SPAN_S)
+        near = [seen for at, seen in self._spans.get(rule, {}).items() if abs(at - span) <= 1]
+        enough = min(MANY, max(MANY_LEAST, MANY_SHARE * fleet_size))
+        return sum(count for count, _ in near) >= enough and len({name for _, names in near for name in names}) >= SITES
+
+    def export(self) -> dict[str, Any]:
+        """Everything, as JSON can carry it."""
+        return {rule: [[span, *seen] for span, seen in spans.items()] for rule, spans in self._spans.items()}
+
+    def load(self, kept: dict[str, Any]) -> None:
+        """Take back what `export` gave."""
+        self._spans = {
+            rule: {span: (count, tuple(sites)) for span, count, sites in spans} for rule, spans in kept.items()
         }

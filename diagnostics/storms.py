@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
-from diagnostics.shared_causes import SharedCauses
+from diagnostics.shared_causes import Everywhere, SharedCauses
 
 WINDOW_S = 600.0
 LIMIT = 10
@@ -34,6 +34,7 @@ class Storms:
         self._openings: dict[str, list[float]] = {}
         self._storms: dict[str, Storm] = {}
         self.shared = SharedCauses()
+        self.everywhere = Everywhere()
 
     def admit(self, fault_class: str, device_id: str, severity: Severity, now: float, fleet_size: int) -> Change | bool:
         """True: open the device's own ticket. False: it joined a storm. A change: it joined one that begins with it."""
@@ -109,7 +110,7 @@ class Storms:
             [name, storm.since, storm.severity, storm.joined_at, list(storm.devices), storm.grew]
             for name, storm in self._storms.items()
         ]
-        return [self._openings, storms, self.shared.export()]
+        return [self._openings, storms, self.shared.export(), self.everywhere.export()]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
@@ -118,4 +119,6 @@ class Storms:
             name: Storm(since, Severity(severity), joined_at, dict.fromkeys(devices), grew)
             for name, since, severity, joined_at, devices, grew in kept[1]
         }
-        self.shared.load(kept[2] if len(kept) > 2 else [])
+        shared, everywhere = kept[2:] or ([], {})
+        self.shared.load(shared)
+        self.everywhere.load(everywhere)

@@ -149,7 +149,8 @@ def score_of(outcomes: Sequence[Outcome], course: Course) -> tuple[Score, list[F
         for ticket in outcome.tickets
         if number == 0 or ticket.scope is not Scope.GATEWAY
     ]
-    return judge(tickets, faults, sites, (START, START + course.days * DAY)), faults
+    clocks = outcomes[0].wrong_clocks if outcomes else []
+    return judge(tickets, faults, sites, (START, START + course.days * DAY), wrong_clocks=clocks), faults
 
 
 def _print(console: Console, board: dict[str, Any]) -> None:

@@ -3,14 +3,16 @@ store.
 """
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import cast
 
 from device_sim import wire
 from device_sim.fleet import score_fleet
-from device_sim.scenario import Scenario
+from device_sim.scenario import Scenario, WrongClock
 from device_sim.virtual import Arrival, play
 from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Change
@@ -44,6 +46,15 @@ SILENT_INTERVALS = 5.3
 """1 to 5 % of the reports are lost without retry: five in a row by chance come once in ten thousand device-months."""
 
 
+WRONG_CLOCKS = (
+    (0.23, 20 * 3600.0, 5400.0),
+    (0.53, 9 * 3600.0, -2700.0),
+    (0.68, 3600.0, 3 * DAY),
+    (0.86, 600.0, 120.0),
+)
+"""Where in the run, for how long, by how much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """What to run. The same course gives the same tickets."""
@@ -68,6 +79,7 @@ class Outcome:
     sites: dict[str, str] = field(default_factory=dict)
     reports: int = 0
     cpu_seconds: float = 0.0
+    wrong_clocks: list[tuple[float, float]] = field(default_factory=list)  # since, till
     series: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
 
 
@@ -91,8 +103,8 @@ class Desk:
         self.opened: list[Raised] = []
         self._known: dict[str, Known] = {}
 
-    def take(self, change: Change, now: float) -> None:
-        """One change of health."""
+    def take(self, change: Change, now: float, at: float) -> None:
+        """One change of health. `now` by our own clock, `at` in truth."""
         known = self._known.get(change.key)
         decision = decide(known, change, Entitlement.CONTRACT, now)
         episodes = episodes_after(known, change, decision)
@@ -102,7 +114,7 @@ class Desk:
         edit = carry_out(decision, known.ticket if known else None, identity, change, priority_at(change, 0.0), now)
         if how is not None:
             scope = (change.scope, change.scope_id, change.fault_class)
-            self.opened.append(Raised(*scope, now, change.rule, change.impact, change.parent, how))
+            self.opened.append(Raised(*scope, at, change.rule, change.impact, change.parent, how))
         if edit is not None:
             self._known[change.key] = Known(edit[0], episodes)
         elif known is not None:
@@ -110,12 +122,19 @@ class Desk:
 
 
 def scenario_of(course: Course) -> Scenario:
-    """The whole fleet and what will happen to it, with two outages of our own."""
+    """The whole fleet and what will happen to it, with two outages of our own, and our own clock wrong four times: set
+    ahead for most of a day, behind for a working day, three days ahead for an hour, two minutes ahead for ten.
+    """
     scenario = score_fleet(course.seed, START, days=course.days, devices=course.devices, per_class=course.per_class)
     if not scenario.outages:
         scenario.outages = [
             (START + 0.41 * course.days * DAY, START + 0.41 * course.days * DAY + 1800.0),
             (START + 0.77 * course.days * DAY, START + 0.77 * course.days * DAY + 7200.0),
+        ]
+    if not scenario.wrong_clocks:
+        scenario.wrong_clocks = [
+            WrongClock(START + share * course.days * DAY, START + share * course.days * DAY + lasts_s, error_s)
+            for share, lasts_s, error_s in WRONG_CLOCKS
         ]
     return scenario
 
@@ -150,18 +169,22 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
     outcome = Outcome(sites={device.device_id: device.site_id for device in devices})
     fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
     desk = Desk()
+    error_s = _error_of(scenario)
     tick_at, told_at = START, START
     for arrival in play(scenario, end=end, interval_s=course.interval_s):
         while arrival.received_at >= tick_at:
-            for change in fleet.tick(tick_at):
-                desk.take(change, tick_at)
+            seen = tick_at + error_s(tick_at)
+            for change in fleet.tick(seen):
+                desk.take(change, seen, tick_at)
             tick_at += TICK_S
         if arrival.received_at >= told_at + DAY:
             told_at += DAY
             tell((told_at - START) / (end - START))
-        _arrive(fleet, desk, arrival, outcome, course)
+        at = arrival.received_at
+        _arrive(fleet, desk, arrival, at + error_s(at), outcome, course)
     outcome.cpu_seconds = time.process_time() - began
     outcome.tickets = desk.opened
+    outcome.wrong_clocks = [(wrong.since, wrong.till) for wrong in scenario.wrong_clocks]
     outcome.faults = [
         Fault(
             truth.device_id,
@@ -180,8 +203,24 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
     return outcome
 
 
-def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course: Course) -> None:
-    now, device_id = arrival.received_at, arrival.device_id
+def _error_of(scenario: Scenario) -> Callable[[float], float]:
+    """How wrong our own clock is at a true instant; the instants must rise."""
+    edges = sorted(
+        {START - DAY, *(edge for wrong in scenario.wrong_clocks for edge in (wrong.since, wrong.till)), math.inf}
+    )
+    turns = [(until, scenario.receiver_error_s(since)) for since, until in pairwise(edges)]
+
+    def error_s(at: float) -> float:
+        while at >= turns[0][0]:
+            del turns[0]
+        return turns[0][1]
+
+    return error_s
+
+
+def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Outcome, course: Course) -> None:
+    """One message; `now` is what our own clock says."""
+    at, device_id = arrival.received_at, arrival.device_id
     if arrival.leaf == "telemetry":
         for said in cast("tuple[wire.Report, ...]", arrival.body):
             outcome.reports += 1
@@ -197,7 +236,7 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course
                 said.firmware,
             )
             for change in fleet.observe(report):
-                desk.take(change, now)
+                desk.take(change, now, at)
             if course.watched:
                 for name, value in report.metrics.items():
                     if (device_id, name) in course.watched:
@@ -206,6 +245,6 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, outcome: Outcome, course
         event = arrival.body
         words = {name: str(value) for name, value in event.data.items()}
         for change in fleet.event(Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)):
-            desk.take(change, now)
+            desk.take(change, now, at)
     elif isinstance(arrival.body, wire.Status):
         fleet.presence(Presence(device_id, arrival.body.boot, arrival.body.state == "online", now))
