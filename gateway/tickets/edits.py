@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from diagnostics.changes import Change, Evidence, Scope, Severity
 from gateway.tickets.policy import (
@@ -204,6 +205,7 @@ def _edited(
             # The evidence stays that of the fault; what recovered is told in the history.
             solved = replace(_moved(ticket, State.SOLVED), solved_at=now, close_code=code, promise_at=None)
             return solved, Entry.SOLVED
+    assert_never(decision)
 
 
 def _opened(decision: Open | Advise | Link, identity: Identity, change: Change, priority_at: float, now: float) -> Edit:

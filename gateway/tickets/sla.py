@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 
 from diagnostics.changes import Severity
 from gateway.tickets.calendar import ROUND_THE_CLOCK, BusinessHours, after_open, open_seconds
@@ -45,6 +45,7 @@ class Target:
                 return self.next_update_s
             case Goal.SOLUTION:
                 return self.solution_s
+        assert_never(goal)
 
 
 _HOUR: Final = 3600.0

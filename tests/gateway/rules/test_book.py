@@ -11,9 +11,11 @@ from diagnostics.rule_text import split
 from gateway.ports.rule_book import EditionReason, Opened, OutdatedDraft, OutdatedEdition, Watched
 from gateway.rules.book import at_start, base_of, changed_names, compose, outdated, rules_of, with_override
 from gateway.rules.budget import Budget, Decision, Noise, decide, noise, note
+from gateway.rules.check import MAX_RULES
 from gateway.rules.desk import MAX_TEXT, RuleRefused
 from gateway.rules.engines import Engines, begin
 from gateway.rules.keeper import keep_budget
+from gateway.rules.overview import overview
 from gateway.tickets.ticket import CloseCode
 from tests.gateway.rules.desks import BASE, CATALOGUE, DAY, HOT, HOTTER, NEW, NOW, SILENT, WEAK, Room
 
@@ -112,6 +114,31 @@ async def test_a_draft_that_says_nothing_new_is_told_so() -> None:
         await room.desk.activate(HOT, 1, "dewi", "", NOW)
     with pytest.raises(RuleRefused, match="at most"):
         room.desk.check("#" * (MAX_TEXT + 1), first)
+
+
+async def test_a_draft_of_more_rules_than_anybody_reads_is_refused_before_any_is_judged() -> None:
+    room = Room()
+    many = "\n".join(f'[[rule]]\nname = "r{number}"\n' for number in range(MAX_RULES + 1))
+    checked = room.desk.check(many, await room.start())
+    assert (says(checked), checked.refused) == ([f"line 1: {MAX_RULES + 1} rules: at most {MAX_RULES}"], True)
+
+
+async def test_a_list_of_rules_says_where_each_comes_from_and_which_this_program_cannot_read() -> None:
+    room = Room()
+    await room.start()
+    await room.desk.activate(f"{HOTTER}\n{NEW}", 1, "dewi", "", NOW)
+    await room.desk.watch("silent", 2, "dewi", "", NOW)
+    await room.ticket("weak@3", "cam-1", CloseCode.NO_FAULT_FOUND)
+    newest = await room.desk.newest()
+    odd = replace(newest, text=newest.text.replace('"rssi_dbm"', '"made_up"', 1))
+    rows = {row.name: row for row in overview(BASE, odd, await room.book.opened(0.0), CATALOGUE)}
+    assert {name: row.origin for name, row in rows.items()} == {
+        "hot": "override", "weak": "file", "silent": "file", "weaker": "new",
+    }  # fmt: skip
+    assert [name for name, row in rows.items() if row.silent] == ["silent"]
+    assert "made_up" in rows["weak"].problem
+    assert rows["weak"].rule is None
+    assert rows["weak"].noise.false == 1
 
 
 @pytest.mark.parametrize(("devices", "refused"), [(30, True), (6, False)])

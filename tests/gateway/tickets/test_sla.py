@@ -18,10 +18,12 @@ from gateway.tickets.sla import (
     Sla,
     Stopwatch,
     Target,
+    begin,
     due_at,
     follow,
     milestones,
     promised,
+    step,
     tell,
     used,
 )
@@ -180,3 +182,27 @@ def test_a_solution_has_used_exactly_the_business_time_in_which_it_ran(events: l
         if due is not None:
             assert open_seconds(hours, now, due) == pytest.approx(max(0.0, 500 * HOUR - expected), abs=1e-3)
     assert isinstance(sla.watches[0], Stopwatch)
+
+
+def test_a_ticket_without_a_contract_and_an_advisory_promise_nothing() -> None:
+    advisory = replace(fresh(), advisory=True)
+    assert begin(None, fresh(), FRIDAY_16) == (None, fresh())
+    assert begin(POLICY, advisory, FRIDAY_16) == (None, advisory)
+    sla, ticket = begin(POLICY, fresh(), FRIDAY_16)
+    assert sla is not None
+    assert ticket.promise_at == due_at(sla, Goal.FIRST_RESPONSE)
+
+
+def test_a_reply_promises_the_next_update_unless_a_person_has_promised_a_time() -> None:
+    sla, ticket = begin(ALWAYS, fresh(), FRIDAY_16)
+    assert sla is not None
+    now = FRIDAY_16 + HOUR
+    replied, line = note(ticket, "ana", "We look at it.", now, to_customer=True)
+    found, sla, after_it = step(sla, replied, line.kind, now)
+    assert [(one.kind, one.reason) for one in found] == [("ticket.sla_warning", "first_response_50")]
+    assert after_it.promise_at == now + 4 * HOUR
+    own = replace(replied, promise_at=now + 2 * HOUR)
+    assert step(sla, own, line.kind, now)[2].promise_at == now + 2 * HOUR
+    late = now + 9 * HOUR
+    missed = [one for one in tell(sla, late)[0] if one.goal is Goal.NEXT_UPDATE]
+    assert [(one.kind, one.reason) for one in missed] == [("ticket.sla_missed", "next_update_100")]
