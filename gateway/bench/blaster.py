@@ -12,8 +12,9 @@ import asyncio
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from random import Random
 
 _CONNACK = b"\x20\x02\x00\x00"
 _PUBACK_BYTES = 4
@@ -69,34 +70,56 @@ def connect_packet(client_id: str, password: str) -> bytes:
 
 
 _METRICS = (
-    ("soc_temp_c", 41.5), ("cpu_pct", 22), ("mem_used_pct", 48.25), ("rtt_ms", 3.5), ("loss_pct", 0),
-    ("link_mbps", 100), ("rssi_dbm", -58), ("poe_v", 47.9), ("poe_w", 6.25), ("fps_actual", 24.9),
-    ("fps_target", 25), ("kbps", 4096), ("luma_mean", 97.5), ("gain_db", 6), ("noise_sd", 2.25),
-    ("sharpness", 0.98), ("motion_per_h", 3), ("case_temp_c", 38.5), ("rh_in_pct", 41), ("sd_life_used_pct", 12),
+    ("soc_temp_c", 41.5, 2, 1), ("cpu_pct", 22, 9, 0), ("mem_used_pct", 48.25, 1.5, 2), ("rtt_ms", 3.5, 1, 1),
+    ("loss_pct", 0, 0, 0), ("link_mbps", 100, 0, 0), ("rssi_dbm", -58, 3, 0), ("poe_v", 47.9, 0.3, 1),
+    ("poe_w", 6.25, 0.5, 2), ("fps_actual", 24.9, 0.1, 1), ("fps_target", 25, 0, 0), ("kbps", 4096, 900, 0),
+    ("luma_mean", 84.5, 6, 1), ("gain_db", 6, 1, 0), ("noise_sd", 2.25, 0.4, 2), ("sharpness", 0.98, 0.01, 2),
+    ("motion_per_h", 4, 3, 0), ("case_temp_c", 38.5, 1, 1), ("rh_in_pct", 41, 2, 0), ("sd_life_used_pct", 12, 0, 0),
 )  # fmt: skip
+"""Name, healthy value, how far it strays, decimals; each value keeps its number of digits."""
+_VARIANTS = 64
 
 
-def report_template() -> tuple[bytes, bytes]:
-    """A report of device protocol version 1 with 20 metrics, about 350 bytes, before and after its sequence number."""
-    body = {"v": 1, "boot": 1, "seq": 0, "uptime_s": 86412, "metrics": dict(_METRICS)}
-    before, after = json.dumps(body, separators=(",", ":")).split('"seq":0')
-    return before.encode() + b'"seq":', after.encode()
+def report_templates(count: int = _VARIANTS) -> list[tuple[bytes, bytes]]:
+    """Reports of device protocol version 1 with 20 metrics, about 350 bytes and all of one length, before and after
+    their sequence number. The values differ from one to the next, as a camera's do.
+    """
+    dice = Random(1)
+    found = []
+    for _ in range(count):
+        said = ",".join(
+            f'"{name}":{dice.uniform(value - stray, value + stray):.{decimals}f}'
+            for name, value, stray, decimals in _METRICS
+        )
+        before, after = '{"v":1,"boot":1,"seq":', ',"uptime_s":86412,"metrics":{' + said + "}}"
+        found.append((before.encode(), after.encode()))
+    assert len({len(before + after) for before, after in found}) == 1
+    return found
 
 
 class _Sender(asyncio.Protocol):
     """One connection that keeps `window` messages in flight until told to stop."""
 
-    def __init__(self, load: Load, number: int, ready: asyncio.Event, samples: list[float]) -> None:
+    def __init__(
+        self,
+        load: Load,
+        number: int,
+        templates: Sequence[tuple[bytes, bytes]],
+        ready: asyncio.Event,
+        samples: list[float],
+    ) -> None:
         self._load = load
         self._client_id = f"{load.prefix}-{number}"
-        before, self._after = report_template()
+        before, after = templates[0]
+        self._after = [after for _, after in templates]
         topic = _text(f"siaga/v1/{self._client_id}/telemetry")
-        size = len(topic) + 2 + len(before) + len(str(_FIRST)) + len(self._after)
+        size = len(topic) + 2 + len(before) + len(str(_FIRST)) + len(after)
         self._head = _packet(0x32, bytes(size))[:-size] + topic
         self._before = before
         self._ready = ready
         self._samples = samples
         self._sequence = 0
+        self._turn = number  # no two clients say the same at the same time
         self._acked = 0
         self._rest = 0
         self._greeted = b""
@@ -138,7 +161,7 @@ class _Sender(asyncio.Protocol):
         for _ in range(count):
             self._sequence += 1
             out += (self._head, (self._sequence % 65535 + 1).to_bytes(2, "big"), self._before)
-            out += (b"%d" % (_FIRST + self._sequence), self._after)
+            out += (b"%d" % (_FIRST + self._sequence), self._after[(self._sequence + self._turn) % _VARIANTS])
         if self._probe is None:
             self._probe = (self._sequence, time.perf_counter())
         self._transport.write(b"".join(out))
@@ -153,11 +176,12 @@ async def blast(load: Load, connected: Callable[[], None] = lambda: None) -> Out
     """Connect, call `connected`, then load for that many seconds. Raises OSError if a client is refused."""
     loop = asyncio.get_running_loop()
     samples: list[float] = []
+    templates = report_templates()
     began = time.perf_counter()
     senders = []
     for first in range(0, load.connections, _AT_ONCE):
         senders += await asyncio.gather(
-            *(_open(loop, load, n, samples) for n in range(first, min(first + _AT_ONCE, load.connections)))
+            *(_open(loop, load, n, templates, samples) for n in range(first, min(first + _AT_ONCE, load.connections)))
         )
     connect_s = time.perf_counter() - began
     connected()
@@ -186,9 +210,17 @@ async def blast(load: Load, connected: Callable[[], None] = lambda: None) -> Out
     )
 
 
-async def _open(loop: asyncio.AbstractEventLoop, load: Load, number: int, samples: list[float]) -> _Sender:
+async def _open(
+    loop: asyncio.AbstractEventLoop,
+    load: Load,
+    number: int,
+    templates: Sequence[tuple[bytes, bytes]],
+    samples: list[float],
+) -> _Sender:
     ready = asyncio.Event()
-    _, sender = await loop.create_connection(lambda: _Sender(load, number, ready, samples), load.host, load.port)
+    _, sender = await loop.create_connection(
+        lambda: _Sender(load, number, templates, ready, samples), load.host, load.port
+    )
     async with asyncio.timeout(_CONNECT_TIMEOUT_S):
         await ready.wait()
     if not sender.connected:

@@ -47,6 +47,12 @@ def cpu_us(work: Callable[[], object], messages: int, rounds: int = 5) -> tuple[
     return median(taken), min(taken), max(taken)
 
 
+def reference() -> tuple[float, float, float]:
+    """One report parsed and written by the standard library's json: how fast the machine is at this moment."""
+    one = payload(1)
+    return cpu_us(lambda: [json.dumps(json.loads(one)) for _ in range(BATCH)], BATCH, 15)
+
+
 def decode() -> tuple[float, float, float]:
     """Parsing and validating one report."""
     reports = [payload(n) for n in range(BATCH)]

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         rules_file.write_text(rules)
         task = progress.add_task("measuring", total=len(wanted) * arguments.rounds)
         found: dict[str, Any] = {"machine": machine(), "rules": arguments.rules, "devices": arguments.devices}
+        speeds: list[float] = []
         for part in wanted:
             if part in ("stages", "rules", "history"):
                 parsed: RuleSet = parse_rules(rules, str(rules_file), load_catalogue())
@@ -61,11 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             rounds: dict[str, list[Figure]] = {}
             for _ in range(arguments.rounds):
+                speeds.append(stages.reference()[0])
                 for name, figure in _round(part, arguments, rules_file):
                     if figure is not None:
                         rounds.setdefault(name, []).append(figure)
                 progress.advance(task)
             found |= {name: _summary(figures) for name, figures in rounds.items()}
+        if speeds:
+            found["reference"] = {"median": median(speeds), "all": [round(each, 2) for each in speeds]}
         found["left out"] = _left_out(wanted, found)
     if arguments.json:
         print(json.dumps(found))
@@ -179,6 +183,11 @@ def _print(found: dict[str, Any]) -> None:
             )
     if table.row_count:
         console.print(table)
+        speeds = found["reference"]
+        console.print(
+            f"reference: json.loads and dumps of one report took {speeds['median']:.1f} us"
+            f" [{min(speeds['all'])}..{max(speeds['all'])}] between the rounds; compare runs by it."
+        )
         console.print("messages/s: acknowledged (by the gateway after their commit). CPU: of the one process measured.")
     if EMBEDDED in found and OTHER in found:
         times = found[OTHER]["cpu_us"]["median"] / found[EMBEDDED]["cpu_us"]["median"]
