@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench torture score lock browser-assets clean
+.PHONY: help demo test coverage check format bench torture score lock browser-assets clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,16 @@ demo: $(READY) ## the whole of Siaga with simulated cameras; a ticket opens by i
 
 test: $(READY) ## every test (pytest), on all cores
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# Decisions without a clock, a network or a disk: every branch of them is tested.
+CORES := firmware_updates/*,gateway/ingest/digest.py,gateway/tickets/*,gateway/rules/book.py,gateway/rules/budget.py,gateway/rules/check.py,gateway/rules/overview.py
+CORE_TESTS := tests/firmware_updates tests/gateway/tickets tests/gateway/rules tests/gateway/ingest/test_digest.py
+
+coverage: $(READY) ## every branch of the pure cores is tested, or this fails and names it
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --include='$(CORES)' --fail-under=100
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -81,3 +81,10 @@ def test_a_leak_without_any_episode_stops_a_wave_and_a_leak_on_a_few_does_too():
         verdict, findings = judge(*sides)
         assert verdict is Verdict.WORSE
         assert findings[0].name == ("mem_used_pct" if bad == 400 else "mem_used_pct on some")
+
+
+def test_samples_are_wanted_of_watched_devices_alone():
+    diary = HealthDiary()
+    assert not diary.watched
+    diary.watch(["cam"])
+    assert set(diary.watched) == {"cam"}

@@ -713,3 +713,22 @@ def test_a_device_that_lost_its_address_while_downloading_gets_another():
     fleet.up("cam-0", Ask(boot=99, seq=1, attempt=row.attempt_id, want=Want.URL, nonce="nonce-0001"))
     (answer,) = [parse_message(message.channel, message.payload) for _, message in fleet.store.outbox(9)]
     assert answer.url.startswith("https://images.invalid/")
+
+
+def test_a_device_whose_grant_was_lost_asks_with_a_newer_nonce_and_the_older_grant_is_void():
+    fleet = world(("good",))
+    (camera,) = fleet.cameras.values()
+    hear, lost = camera.hear, []
+
+    def hear_all_but_the_first_grant(channel, payload, now):
+        if channel is Channel.GRANT and not lost:
+            lost.append(payload)
+        else:
+            hear(channel, payload, now)
+
+    camera.hear = hear_all_but_the_first_grant
+    fleet.start()
+    fleet.run(6 * 60)
+    assert set(fleet.states().values()) == {State.SUCCEEDED}
+    assert len(fleet.grants) == len(set(fleet.grants)) == 2
+    assert len(camera.starts) == 1
