@@ -18,6 +18,7 @@ from device_sim.confounders import CONFOUNDERS, Disturbance
 from device_sim.environment import DAY_S, WeatherSpell
 from device_sim.faults import FAULTS
 from device_sim.faults.fault import Moment, Scope
+from device_sim.faults.software import next_version
 from device_sim.models import Kind, Part
 from device_sim.scenario import CLIMATES, Customer, Scenario, Site, furnish
 
@@ -30,6 +31,9 @@ _REST_D: Final = 2.5
 _AGAIN_D: Final = 10.0
 _EXPOSED: Final = 5
 _WEEKS_D: Final = 25.0
+_BY_RELEASE: Final = "F31"
+_COHORT: Final = 4
+_ROLLOUT_D: Final = 2.0
 _HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
 _CAMERAS: Final = (
     ("Lensa B4", "Lensa B4", "Lensa D2", "Lensa W1", "Lensa W1", "Lensa P5", "Lensa S3"),
@@ -87,8 +91,39 @@ class _Plan:
         for weeks in (True, False):
             for turn in range(per_class):
                 for fault in classes:
-                    if (fault.lead_d[1] > _WEEKS_D) is weeks:
+                    if (fault.lead_d[1] > _WEEKS_D) is weeks and fault.id != _BY_RELEASE:
                         self._place(fault, turn)
+        placed = number = 0
+        while placed < per_class:
+            number += 1
+            placed += self._release(FAULTS[_BY_RELEASE], number, min(_COHORT, per_class - placed), placed)
+
+    def _release(self, fault: FaultClass, number: int, size: int, turn: int) -> int:
+        """A bad release reaches `size` devices of one model within two days. How many got it: one, if there is no model
+        with room for all.
+        """
+        random = self._random
+        models: dict[str, list[DeviceSpec]] = {}
+        for spec in self._hosts(fault):
+            models.setdefault(spec.model.name, []).append(spec)
+        for name in random.sample(sorted(models), len(models)):
+            cohort = sorted(models[name], key=lambda spec: self._free[spec.id])[:size]
+            longest = (fault.lead_d[1] + fault.repair_d[1] + _ROLLOUT_D) * DAY_S
+            begins = max(self._free[spec.id] for spec in cohort) + random.uniform(0, 1) * DAY_S
+            if len(cohort) < size or begins + longest >= self._last:
+                continue
+            release = next_version(cohort[0].model.firmware, 10 + number)
+            for spec in cohort:
+                onset = begins + random.uniform(0, _ROLLOUT_D) * DAY_S
+                lead, repair = (random.uniform(*days) * DAY_S for days in (fault.lead_d, fault.repair_d))
+                episode = self._scenario.afflict(
+                    spec.id, fault.id, onset=onset, lead_s=lead, repair_s=repair, random=random
+                )
+                episode.release = release
+                self._free[spec.id] = episode.end + _REST_D * DAY_S
+            return size
+        self._place(fault, turn)
+        return 1
 
     def _hosts(self, fault: FaultClass) -> list[DeviceSpec]:
         pool = self._faulty if fault.scope is Scope.DEVICE else self._gates

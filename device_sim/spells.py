@@ -69,6 +69,7 @@ class Episode:
     repair_s: float
     u: tuple[float, float, float, float]  # uniform 0..1, what makes this episode unlike others
     affected: tuple[str, ...] = ()
+    release: str = ""  # the version that brought it, the same for all devices of a cohort
     pivot: float = math.inf
     speed: float = 1.0
     memo: dict[str, Any] = field(default_factory=dict)

@@ -29,10 +29,10 @@ def next_version(version: str, by: int = 1) -> str:
 
 
 def _regression(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
-    """F31: a new firmware crashes: a little, then more, then every two hours."""
+    """F31: a new firmware crashes: a little, then more, then every two hours. `release` names it for a whole cohort."""
     if "before" not in e.memo:
         e.memo["before"] = d.firmware
-        d.firmware = next_version(d.firmware)
+        d.firmware = e.release or next_version(d.firmware)
         d.reboot("update")
         return
     if chance(d, 0.3 + 5.0 * x**2 if x < 1.0 else 12.0):

@@ -88,3 +88,29 @@ def test_a_confounder_is_physically_possible_passes_and_is_no_fault(name: str) -
         now += 900
     assert seen > 0
     assert not (device.cut or device.held or device.down)
+
+
+def test_a_bad_release_reaches_several_devices_of_its_model_within_days() -> None:
+    scenario = score_fleet(3, START)
+    models = {spec.id: spec.model.name for spec in scenario.devices}
+    cohorts = defaultdict(list)
+    for episode in scenario.episodes:
+        if episode.fault.id == "F31" and episode.release:
+            cohorts[models[episode.device_id], episode.release].append(episode)
+    assert sum(map(len, cohorts.values())) >= 16
+    for episodes in cohorts.values():
+        assert len(episodes) == 4
+        assert max(episode.onset for episode in episodes) - min(episode.onset for episode in episodes) <= 2 * DAY_S
+
+
+def test_the_devices_of_a_cohort_say_the_same_version_and_no_healthy_device_says_it() -> None:
+    scenario = score_fleet(3, START)
+    one = next(episode for episode in scenario.episodes if episode.release)
+    mates = {episode.device_id for episode in scenario.episodes if episode.release == one.release}
+    fleet = scenario.build()
+    said = {
+        name: {report.firmware for step in range(200) if (report := device.report(one.onset + 3600 * (step - 20)))}
+        for name, device in fleet.items()
+        if device.spec.model.name == fleet[one.device_id].spec.model.name
+    }
+    assert {name for name, versions in said.items() if one.release in versions} == mates & said.keys()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from device_sim.models import Kind
-from device_sim.scenario import SCENARIOS, demo, load
-from tests.device_sim.fleets import START
+from device_sim.scenario import SCENARIOS, WrongClock, demo, load
+from tests.device_sim.fleets import START, one_site
 
 
 def test_the_demo_has_two_customers_three_sites_and_forty_devices_that_fit_together() -> None:
@@ -66,3 +66,11 @@ def test_weather_can_be_ordered(tmp_path: Path) -> None:
     )
     scenario = load(path, seed=1, start=START)
     assert [spell.kind for spell in scenario.weather["melati-kemang"]] == ["heat"]
+
+
+def test_the_receivers_clock_is_wrong_while_its_spell_lasts_and_no_truth_speaks_of_it() -> None:
+    scenario = one_site()
+    scenario.wrong_clocks = [WrongClock(START + 10, START + 20, 60.0), WrongClock(START + 15, START + 30, -5.0)]
+    assert [scenario.receiver_error_s(START + at) for at in (9, 10, 15, 20, 30)] == [0, 60, 55, -5, 0]
+    assert not scenario.truths()
+    assert scenario.part(0, 2).wrong_clocks == scenario.wrong_clocks

@@ -222,3 +222,32 @@ def test_tickets_of_history_know_when_they_ended():
 
 def test_nothing_compared_with_nothing_is_no_difference():
     assert compare([], []) == []
+
+
+def test_a_ticket_of_what_a_fault_only_looks_like_is_a_wrong_diagnosis_not_a_consequence():
+    switch = Fault(
+        "s0-0", "F43", T0 + 10 * D, T0 + 15 * D, T0 + 17 * D, "s0", "switch", affected=("s0-0", "s0-1"),
+        imitates=("F16",),
+    )  # fmt: skip
+    score = board([ticket("s0-0", "F43"), ticket("s0-1", "F16"), ticket("s0-1", "F24")], [switch])
+    assert score.consequences == 1
+    assert [one.fault_class for one in score.false_elsewhere] == ["F16"]
+    both = board([ticket("s0-0", "F43"), ticket("s0-1", "F16")], [switch, fault("s0-1", "F16")])
+    assert not both.false_elsewhere
+
+
+def test_tickets_that_our_own_wrong_clock_made_are_counted_and_miss_the_target():
+    wrong = [(T0 + 20 * D, T0 + 21 * D)]
+    tickets = [
+        ticket("s1-0", "F21", 20.5 * D),
+        ticket("s2-0", "F21", 40 * D),
+        ticket("s2-0", "F07", 20.5 * D),
+        ticket("s0-1", "F21", 20.5 * D),
+        ticket("gateway", "F40", 20.6 * D, Scope.GATEWAY),
+    ]
+    score = judge(tickets, [fault("s0-1", "F21", onset=18 * D)], SITES, PERIOD, wrong_clocks=wrong)
+    assert [(one.scope_id, one.fault_class) for one in score.by_wrong_clock] == [("s1-0", "F21"), ("gateway", "F40")]
+    plain = report(score)
+    assert (plain["own_clock_wrong"], plain["tickets_by_own_clock"]) == (1, 2)
+    assert plain["targets"]["none_by_own_clock"] is False
+    assert report(pool([score, score]))["tickets_by_own_clock"] == 4
