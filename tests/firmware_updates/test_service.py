@@ -733,3 +733,12 @@ def test_a_device_whose_grant_was_lost_asks_with_a_newer_nonce_and_the_older_gra
     assert set(fleet.states().values()) == {State.SUCCEEDED}
     assert len(fleet.grants) == len(set(fleet.grants)) == 2
     assert len(camera.starts) == 1
+
+
+def test_a_device_that_asks_to_install_has_the_image_even_if_its_word_of_that_was_lost():
+    fleet = world(("good",))
+    up = fleet.up
+    fleet.up = lambda name, message: None if getattr(message, "state", None) is Phase.STAGED else up(name, message)
+    fleet.start()
+    fleet.run(6 * 60)
+    assert set(fleet.states().values()) == {State.SUCCEEDED}
