@@ -1,7 +1,7 @@
 """What a connection says: acknowledgements in order, deliveries as far as the client's window goes, the last word."""
 
 from collections.abc import Sequence
-from struct import pack
+from struct import Struct, pack
 from typing import TYPE_CHECKING, Final
 
 from gateway.ingest.endpoint import encode
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.ports.endpoint import Principal
 
 _PUBACK: Final = 0x4002_0000
+_ONE: Final = Struct(">I").pack
 _BURST: Final = 64
 _CONNACK: Final = frozenset(
     {
@@ -75,8 +76,10 @@ class Line(Flow):
             self.receipts.commit(receipts)
             self.answer()
         elif receipts and self.phase is Phase.OPEN:
-            self.unacknowledged -= len(receipts)
-            self.write(pack(f">{len(receipts)}I", *map(_PUBACK.__or__, receipts)))
+            count = len(receipts)
+            self.unacknowledged -= count
+            pubacks = pack(f">{count}I", *map(_PUBACK.__or__, receipts)) if count > 1 else _ONE(_PUBACK | receipts[0])
+            self.write(pubacks)
             self._judge_window()
 
     def await_answer(self, answer: Answer) -> int:
