@@ -32,6 +32,7 @@ def lint(rules: RuleSet, catalogue: Catalogue, faults: Faults) -> list[Problem]:
     """All problems, errors first."""
     found = [problem for rule in rules.rules for problem in _alone(rule, catalogue, faults)]
     found += [problem for one, other in combinations(rules.rules, 2) for problem in _together(one, other)]
+    found += [Problem(rule.name, says, error=True) for rule in rules.rules for says in _explanations(rule, rules)]
     return sorted(found, key=lambda problem: not problem.error)
 
 
@@ -98,8 +99,9 @@ def _alone(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[Problem
     def warning(says: str) -> Problem:
         return Problem(rule.name, says, error=False)
 
-    if rule.fault_class not in faults:
-        yield error(f"fault class '{rule.fault_class}' has no texts: describe it in faults.toml")
+    for name in (rule.fault_class, rule.site_class):
+        if name and name not in faults:
+            yield error(f"fault class '{name}' has no texts: describe it in faults.toml")
     if not rule.examples:
         yield warning("has no example: add one series that fires and one that does not")
     yield from (error(says) for says in _impossible_guards(rule.when, catalogue))
@@ -116,6 +118,18 @@ def _alone(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[Problem
         yield error("fires without anything having happened: count at least 1")
     if isinstance(rule, Signature) and (late := [sign.say for sign in rule.signs if sign.within_s > rule.span_s]):
         yield error(f"'{late[0]}' may come after the span has ended: make span_s at least its within_s")
+
+
+def _explanations(rule: Rule, rules: RuleSet) -> Iterator[str]:
+    """What it says of its neighbours and its parent."""
+    if rule.site_class and rule.site_share_max is None:
+        yield "site_class without site_share_max: say from which share of the site on it is the site's"
+    known = {other.name: other for other in rules.rules}
+    for name in rule.explained_by:
+        if name not in known:
+            yield f"explained_by names no rule '{name}': correct it"
+        elif known[name].site_share_max is None:
+            yield f"explained_by '{name}', which does not watch its site: give that rule a site_share_max"
 
 
 def _limits_of(rule: Level, metric: Metric, *, guarded: bool) -> Iterator[str]:

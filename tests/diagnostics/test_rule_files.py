@@ -246,6 +246,14 @@ def level(body: str, name: str = "r", metric: str = "soc_temp_c") -> str:
             '[[rule]]\nname = "s"\nkind = "state"\nstate = "recording"\nnone_of = ["on"]\nseverity = "high"\n',
             "together they always fire",
         ),
+        (level('site_class = "F44"\nsteps = [{ severity = "high", limit = 90 }]'), "without site_share_max"),
+        (level('site_share_max = 0.5\nsite_class = "F99"\nsteps = [{ severity = "high", limit = 90 }]'), "no texts"),
+        (level('explained_by = ["nobody"]\nsteps = [{ severity = "high", limit = 90 }]'), "names no rule 'nobody'"),
+        (
+            level('explained_by = ["s"]\nsteps = [{ severity = "high", limit = 90 }]')
+            + level('steps = [{ severity = "high", limit = 300 }]', "s", "rtt_ms"),
+            "does not watch its site",
+        ),
         (level('fault_class = "F99"\nsteps = [{ severity = "high", limit = 90 }]'), "has no texts"),
     ],
 )
