@@ -32,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true")
     retry = actions.add_parser("retry", help="try what was given up once more (a running gateway sends it)")
     retry.add_argument("delivery", nargs="?", default="", help="one of them (default: all)")
+    back = actions.add_parser("on", help="try a webhook again that has answered 410 (gone for good)")
+    back.add_argument("webhook", metavar="NAME")
     actions.add_parser("secret", help="make a secret for a webhook")
-    for action in (test, listing, retry):
+    for action in (test, listing, retry, back):
         add_settings(action)
 
 
@@ -89,10 +91,17 @@ async def _look(settings: Settings, arguments: argparse.Namespace) -> int:
             count = await deliveries.revive(SystemClock().now(), arguments.delivery)
             print(f"{count} will be tried again")
             return 0 if count else 1
-        standing, dead = await deliveries.standing(), await deliveries.given_up(100)
+        if arguments.action == "on":
+            found = await deliveries.turn_on(f"webhook:{arguments.webhook}")
+            print(f"{arguments.webhook} is on again" if found else f"{arguments.webhook} was not off")
+            return 0 if found else 1
+        standing, dead, gone = await deliveries.standing(), await deliveries.given_up(100), await deliveries.gone()
     if arguments.json:
-        print(json.dumps({**asdict(standing), "given_up": [asdict(one) for one in dead]}))
+        print(json.dumps({**asdict(standing), "given_up": [asdict(one) for one in dead], "off": gone}))
         return 0
+    for target, address in sorted(gone.items()):
+        name = target.removeprefix("webhook:")
+        print(f"{name} is off: {address} has answered 410 (siaga notify on {name})")
     print(f"{standing.waiting} wait, {standing.dead} were given up")
     for one in dead:
         receiver = one.address if one.target == TARGET else one.target

@@ -45,15 +45,15 @@ class Courier:
         deliveries: Deliveries,
         clock: Clock,
         *,
+        address: str = "",
         lease_s: float = LEASE_S,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.target, self._sender = target, sender
+        self.target, self._sender, self._address = target, sender, address
         self._deliveries, self._clock = deliveries, clock
         self._lease_s, self._chance = lease_s, chance
         self._wake = asyncio.Event()
         self.sent = self.failed = self.given_up = 0
-        self.gone = False
         self.trouble = ""
 
     def wake(self) -> None:
@@ -77,7 +77,9 @@ class Courier:
                 pass
 
     async def round(self) -> bool:
-        """What is due now, at most `AT_ONCE`; whether there may be more."""
+        """What is due now, at most `AT_ONCE`; whether there may be more. Nothing for one who is gone for good."""
+        if (await self._deliveries.gone()).get(self.target) == self._address:
+            return False
         taken = await self._deliveries.claim(self.target, self._clock.now(), AT_ONCE, self._lease_s)
         for place, delivery in enumerate(taken):
             if place:
@@ -86,6 +88,9 @@ class Courier:
             await self._note(delivery, outcome)
             if outcome.fate in (Fate.AWAY, Fate.GONE):
                 await self._put_back(taken[place + 1 :], outcome)
+                if outcome.fate is Fate.GONE:
+                    await self._deliveries.went(self.target, self._address, self._clock.now())
+                    log.warning("a receiver is gone: switched off", target=self.target, reason=outcome.said)
                 return False
         return len(taken) == AT_ONCE
 
@@ -110,4 +115,3 @@ class Courier:
             again = next_try(0, delivery.created_at, now, outcome, self._chance)
             await self._deliveries.failed(delivery.delivery_id, again, outcome.said, tried=False)
             self.given_up += again is None
-        self.gone = outcome.fate is Fate.GONE

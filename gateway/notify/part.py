@@ -88,16 +88,18 @@ async def open_notifier(
     """A notifier with its connections, until the block ends."""
     async with AsyncExitStack() as stack:
         couriers = [
-            Courier(one.target, await stack.enter_async_context(open_sender(one)), deliveries, clock, lease_s=lease_s)
+            Courier(
+                one.target,
+                await stack.enter_async_context(open_sender(one)),
+                deliveries,
+                clock,
+                address=str(one.url),
+                lease_s=lease_s,
+            )
             for one in endpoints
         ]
-        by_target = {courier.target: courier for courier in couriers}
-
-        def open_endpoints() -> list[Endpoint]:
-            return [one for one in endpoints if not by_target[one.target].gone]
-
         if server is not None:
             sender = await stack.enter_async_context(open_mail(server))
             couriers.append(Courier(TARGET, sender, deliveries, clock, lease_s=lease_s))
-        sorter = Sorter(outbox, deliveries, registry, writer, open_endpoints, mail=server is not None, quiet=quiet)
+        sorter = Sorter(outbox, deliveries, registry, writer, endpoints, mail=server is not None, quiet=quiet)
         yield Notifier(sorter, couriers, deliveries, clock)

@@ -1,7 +1,7 @@
 """Makes deliveries of events: a webhook's at once, a customer's letter when its time has come (see `grouping`)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -53,7 +53,7 @@ class Sorter:
         deliveries: Deliveries,
         registry: Registry,
         writer: Writer,
-        endpoints: Callable[[], Sequence[Endpoint]],
+        endpoints: Sequence[Endpoint],
         *,
         mail: bool,
         quiet: QuietHours | None,
@@ -66,7 +66,8 @@ class Sorter:
         """Sort what has happened and write what is ripe; whether there may be more at once."""
         events = await self._outbox.due(now, AT_ONCE)
         if events:
-            endpoints = self._endpoints()
+            gone = await self._deliveries.gone()
+            endpoints = [one for one in self._endpoints if gone.get(one.target) != str(one.url)]
             made = [for_endpoint(event, one) for event in events for one in endpoints if one.wants(event)]
             lines = [line for event in events if self._mail and (line := for_customer(event))]
             await self._deliveries.sort([event.id for event in events], lines, made)

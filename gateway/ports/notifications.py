@@ -180,6 +180,15 @@ class Deliveries(Protocol):
     async def forget(self, before: float) -> int:
         """Forget what was settled before that time; how many."""
 
+    async def gone(self) -> Mapping[str, str]:
+        """Receivers that have said that they are gone for good: the target, and its address then."""
+
+    async def went(self, target: str, address: str, now: float) -> None:
+        """A receiver has said so. It stays off until it has another address, or somebody turns it on."""
+
+    async def turn_on(self, target: str) -> bool:
+        """Try a receiver again. False: it was not off."""
+
     async def wants_mail(self, customer_id: str) -> bool:
         """Whether a customer wants mail: everybody who has not said no."""
 

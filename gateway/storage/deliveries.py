@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.ports.notifications import Delivery, Line, Standing
 from gateway.storage.database import Database
 from gateway.storage.rejects import storable
-from gateway.storage.schema.deliveries import deliveries, delivery_tickets, letter_lines, mail_choices
+from gateway.storage.schema.deliveries import deliveries, delivery_tickets, gone_receivers, letter_lines, mail_choices
 from gateway.storage.schema.notifications import notifications
 from gateway.storage.upsert import upsert
 
@@ -101,6 +101,23 @@ class SqlDeliveries:
         """See the port."""
         old = delete(deliveries).where(deliveries.c.next_try.is_(None), deliveries.c.created_at < before)
         return await self._database.transact(lambda connection: connection.execute(old).rowcount)
+
+    async def gone(self) -> Mapping[str, str]:
+        """See the port."""
+        found = select(gone_receivers.c.target, gone_receivers.c.address)
+        return await self._database.read(
+            lambda connection: {row.target: row.address for row in connection.execute(found)}
+        )
+
+    async def went(self, target: str, address: str, now: float) -> None:
+        """See the port."""
+        row = {"target": target, "address": address, "at": now}
+        await self._database.transact(lambda connection: upsert(connection, gone_receivers, [row]))
+
+    async def turn_on(self, target: str) -> bool:
+        """See the port."""
+        back = delete(gone_receivers).where(gone_receivers.c.target == target)
+        return await self._database.transact(lambda connection: connection.execute(back).rowcount > 0)
 
     async def wants_mail(self, customer_id: str) -> bool:
         """See the port."""

@@ -97,3 +97,15 @@ async def test_everybody_wants_mail_who_has_not_said_no(stores: Stores) -> None:
     assert not await stores.deliveries.wants_mail("toko")
     await stores.deliveries.choose_mail("toko", NOW, wanted=True)
     assert await stores.deliveries.wants_mail("toko")
+
+
+async def test_a_receiver_that_is_gone_is_remembered_with_its_address_until_it_is_turned_on(stores: Stores) -> None:
+    book = stores.deliveries
+    assert dict(await book.gone()) == {}
+    await book.went("webhook:a", "https://a.example", NOW)
+    await book.went("webhook:b", "https://b.example", NOW)
+    await book.went("webhook:a", "https://other.example", NOW + 1)
+    assert dict(await book.gone()) == {"webhook:a": "https://other.example", "webhook:b": "https://b.example"}
+    assert await book.turn_on("webhook:a")
+    assert not await book.turn_on("webhook:a")
+    assert dict(await book.gone()) == {"webhook:b": "https://b.example"}

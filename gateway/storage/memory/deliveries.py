@@ -15,6 +15,7 @@ class MemoryDeliveries:
         self._lines: dict[str, Line] = {}
         self._made: dict[str, Delivery] = {}
         self._unwanted: set[str] = set()
+        self._gone: dict[str, str] = {}
 
     async def sort(self, consumed: Sequence[int], lines: Sequence[Line], made: Sequence[Delivery]) -> None:
         """See the port."""
@@ -97,6 +98,19 @@ class MemoryDeliveries:
         for one in old:
             del self._made[one.delivery_id]
         return len(old)
+
+    async def gone(self) -> Mapping[str, str]:
+        """See the port."""
+        return dict(self._gone)
+
+    async def went(self, target: str, address: str, now: float) -> None:
+        """See the port."""
+        del now
+        self._gone[target] = address
+
+    async def turn_on(self, target: str) -> bool:
+        """See the port."""
+        return self._gone.pop(target, None) is not None
 
     async def wants_mail(self, customer_id: str) -> bool:
         """See the port."""

@@ -39,6 +39,14 @@ delivery_tickets = Table(
     Column("delivery_id", Text, ForeignKey("deliveries.delivery_id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
+gone_receivers = Table(
+    "gone_receivers",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("address", Text, nullable=False, comment="where it said so: at another one it is tried again"),
+    Column("at", Double, nullable=False),
+)
+
 mail_choices = Table(
     "mail_choices",
     metadata,

@@ -69,6 +69,19 @@ async def test_what_was_given_up_is_listed_and_tried_again(tmp_path: Path, capsy
         assert [one.delivery_id for one in await book.claim("mail", 4e9, 5, 1.0)] == ["d1"]
 
 
+async def test_a_receiver_that_is_gone_is_listed_and_turned_on_again(tmp_path: Path, capsys) -> None:
+    config = str(settings_file(tmp_path, 25))
+    async with open_database(f"sqlite:///{tmp_path}/data/siaga.db") as database:
+        await SqlDeliveries(database).went("webhook:oncall", "https://hooks.example/", 1.0)
+    assert await command("notify", "list", "-c", config) == 0
+    assert "oncall is off: https://hooks.example/ has answered 410" in capsys.readouterr().out
+    assert await command("notify", "list", "--json", "-c", config) == 0
+    assert json.loads(capsys.readouterr().out)["off"] == {"webhook:oncall": "https://hooks.example/"}
+    assert await command("notify", "on", "oncall", "-c", config) == 0
+    assert await command("notify", "on", "oncall", "-c", config) == 1
+    assert capsys.readouterr().out == "oncall is on again\noncall was not off\n"
+
+
 async def test_a_made_secret_is_one(capsys) -> None:
     assert await command("notify", "secret") == 0
     assert len(secret_of(capsys.readouterr().out.strip())) == 32

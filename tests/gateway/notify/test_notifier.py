@@ -188,6 +188,40 @@ async def test_410_switches_a_webhook_off_and_letters_go_on() -> None:
         assert len(part.office.letters) == 1
 
 
+async def test_a_webhook_that_is_gone_stays_off_over_restarts_until_it_moves_or_somebody_turns_it_on() -> None:
+    stores, clock = memory_stores(), QuickClock(NOW)
+    await registered(stores)
+    async with receiver() as there, receiver() as elsewhere:
+        there.answers = [web.Response(status=410)]
+        opened = 0
+
+        async def another_life(url: str) -> None:
+            nonlocal opened
+            endpoint = Endpoint("oncall", URL(url), (b"k" * 32,), allow_private=True)
+            async with open_notifier(
+                stores.notifications, stores.deliveries, stores.registry, PlainWriter(), clock,
+                server=None, quiet=None, endpoints=[endpoint],
+            ) as notifier:  # fmt: skip
+                opened += 1
+                await stores.ledger.commit(batch(change(fault_class=f"FAULT_{opened}")))
+                clock.move(100)
+                while await notifier._sorter.step(clock.now()):
+                    pass
+                await notifier.couriers[0].round()
+
+        await another_life(there.url)
+        assert dict(await stores.deliveries.gone()) == {"webhook:oncall": there.url}
+        await another_life(there.url)
+        await stores.deliveries.revive(clock.now())
+        await another_life(there.url)
+        assert len(there.seen) == 1
+        await another_life(elsewhere.url)
+        assert len(elsewhere.seen) >= 1
+        assert await stores.deliveries.turn_on("webhook:oncall")
+        await another_life(there.url)
+        assert len(there.seen) > 1
+
+
 async def test_the_parts_own_life_delivers_and_counts() -> None:
     async with a_part() as part:
         running = asyncio.ensure_future(part.notifier.run())
