@@ -13,6 +13,7 @@ BLIND_RULE = "blindness@1"
 BLIND_SITES = 3
 BLIND_SHARE = 0.8
 TICK_GAP_S = 300.0
+STALL_S, STALLED = 30.0, 2.5  # so much longer than usual between two ticks: we stood still, or our clock was set
 SEEN_AGAIN_S = 60.0
 
 
@@ -86,12 +87,13 @@ class Sight:
         return Change(kind, Scope.GATEWAY, "gateway", BLIND_CLASS, BLIND_RULE, Severity.CRITICAL, now, now, why)
 
     def _mind_the_gap(self, now: float) -> None:
-        """A long time without ticks: we were not there, or our clock was set; so nothing is known of it."""
+        """A time without ticks, in which we did not hear: it is nobody's silence. A long one: everybody starts anew."""
         watch = self.watch
         passed = now - watch.ticked_at
+        if watch.usual_tick_s and passed > max(STALL_S, STALLED * watch.usual_tick_s):
+            self.rate.skip(now)
         if watch.ticked_at and passed > max(TICK_GAP_S, 5.0 * watch.usual_tick_s):
             watch.grace_from = now
-            self.rate.skip(now)
         elif watch.ticked_at:
             watch.usual_tick_s += 0.2 * (passed - watch.usual_tick_s)
         watch.ticked_at = now
