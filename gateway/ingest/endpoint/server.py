@@ -3,6 +3,7 @@
 import asyncio
 import asyncio.sslproto
 import logging
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 _SWEEP_S = 0.25
 _RETAINED_SWEEPS = 240
 _TLS_BUFFER_BYTES = 16_384
+_TLS_RECEIVE_BYTES = 16_384
 _GATEWAY = ""
 
 
@@ -82,7 +84,8 @@ async def open_endpoint(
     store cannot be read.
     """
     if settings.tls is not None:
-        # asyncio gives every TLS connection a read buffer of 256 KiB; one TLS record is 16 KiB.
+        # Every TLS connection has a read buffer of 256 KiB, as asyncio and uvloop want it; one TLS record is 16 KiB.
+        # asyncio can be told so. uvloop cannot, but what is never read at once is never touched: see the listeners.
         asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
     hub = Hub(settings, intake, store, authenticate, clock)
     hub.restore(await store.load())
@@ -96,7 +99,12 @@ async def open_endpoint(
             ssl_handshake_timeout=settings.connect_timeout_s if settings.tls else None,
             ssl_shutdown_timeout=settings.close_timeout_s if settings.tls else None,
             backlog=settings.backlog,
+            start_serving=False,
         )
+        if settings.tls is not None:
+            for listener in server.sockets:  # connections inherit it
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _TLS_RECEIVE_BYTES)
+        await server.start_serving()
         running = [hub.tasks.create_task(hub.journal.run()), hub.tasks.create_task(_sweep(hub))]
         port = int(server.sockets[0].getsockname()[1])
         _log.info("mqtt endpoint listens on %s:%d", settings.host, port)

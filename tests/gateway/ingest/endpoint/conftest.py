@@ -13,6 +13,7 @@ from gateway.ingest.endpoint.server import Endpoint, open_endpoint
 from gateway.ports.endpoint import AuthRefusal, Credentials, Principal, Rights
 from gateway.ports.ingest import Inbound
 from gateway.storage.endpoint_memory import MemoryEndpointStore
+from tests.parts.event_loops import FACTORIES
 
 START = 1_800_000_000.0
 PATIENCE_S = 5.0
@@ -324,6 +325,12 @@ async def mqtt() -> AsyncIterator[SimpleNamespace]:
         peer.writer.close()
         with suppress(ConnectionError):
             await peer.writer.wait_closed()
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Modules that say `EVERY_LOOP` run on uvloop too: theirs is what the loops may do differently."""
+    every = getattr(item.getparent(pytest.Module).obj, "EVERY_LOOP", False)
+    return FACTORIES if every else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(params=[4, 5], ids=["v311", "v5"])

@@ -8,6 +8,9 @@ from gateway.ingest.endpoint.limits import EndpointSettings, for_guests
 from gateway.ports.endpoint import Principal, Rights
 from gateway.ports.ingest import Outbound
 
+EVERY_LOOP = True
+
+
 CLOSED = ("test/nosubscribe", "secret/#")
 
 

@@ -7,6 +7,8 @@ import pytest
 from gateway.ingest.endpoint.limits import Rate, TokenBucket
 from gateway.ports.ingest import Outbound
 
+EVERY_LOOP = True
+
 
 async def test_a_full_pipeline_stops_the_reading_and_loses_nothing(mqtt, version):
     intake = mqtt.HeldIntake(room=5)

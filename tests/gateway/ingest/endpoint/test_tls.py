@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+EVERY_LOOP = True
+
+
 SINCE = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 UNTIL = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
