@@ -25,7 +25,7 @@ from diagnostics.rules import (
     Silence,
     StateIs,
 )
-from diagnostics.shapes import Band, Feed, Shape, Watcher, anything, watcher
+from diagnostics.shapes import Band, Feed, Shape, Watcher, anything, rows_of, watcher
 from diagnostics.tracks import Track
 
 KEPT_SHAPES = 512
@@ -46,7 +46,11 @@ class Plan:
     by_topic: dict[str, tuple[str, ...]] = field(default_factory=dict)
     counters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     on_boot: tuple[str, ...] = ()
-    on_sample: tuple[str, ...] = ()
+    on_sample: tuple[str, ...] = ()  # also the next two
+    plain: dict[str, str] = field(default_factory=dict)  # rules whose measure is just the value of a metric
+    relatives: tuple[Level, ...] = ()  # levels judged against the device's usual value
+    frozen: tuple[str, ...] = ()
+    unscreened: tuple[str, ...] = ()  # those of `on_sample` that sampling.py does not look at beforehand
     silences: tuple[str, ...] = ()
     forecasts: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # by block and column
     days: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # levels judged when a day is complete
@@ -78,6 +82,13 @@ class Plan:
             (at[metric], at[per], low, high) for metric, per, low, high, _ in self.ratios if metric in at and per in at
         )
         lows, highs = tuple(low for low, _ in bands), tuple(high for _, high in bands)
+        feeds = tuple(
+            Feed(at[metric], block, column, self.blocks[block][column])
+            for metric, places in self.feeds.items()
+            if metric in at
+            for block, column in places
+        )
+        rows, singly = rows_of(feeds, self.blocks, len(names))
         shape = Shape(
             names,
             Struct(f"={len(names)}d"),
@@ -88,12 +99,11 @@ class Plan:
             frozenset(names),
             tuple(self.watchers.get(name, ()) for name in names),
             tuple(self.possible(name) for name in names),
-            tuple(
-                Feed(at[metric], block, column, self.blocks[block][column])
-                for metric, places in self.feeds.items()
-                if metric in at
-                for block, column in places
-            ),
+            tuple(self.possible(name)[0] for name in names),
+            tuple(self.possible(name)[1] for name in names),
+            feeds,
+            rows,
+            singly,
             tuple((at[name], place) for place, name in enumerate(self.watched) if name in at),
         )
         if len(self.shapes) >= KEPT_SHAPES:
@@ -153,11 +163,14 @@ def _sort_level(draft: _Draft, rule: Level) -> None:
         draft.track(rule.name, Track(rule.metric, aggregate, 86_400.0, rule.when), rule.usual_days + 1)
         if rule.of == "value":
             plan.on_sample = (*plan.on_sample, rule.name)
+            plan.relatives = (*plan.relatives, rule)
     elif rule.per:
         low, high = good_side(rule.steps[0], rule.direction)
         plan.ratios = (*plan.ratios, (rule.metric, rule.per, low, high, rule.name))
     else:
         draft.band(rule.metric, good_side(rule.steps[0], rule.direction), rule.name)
+        if not rule.average_s:
+            plan.plain[rule.name] = rule.metric
 
 
 def _sort_count(draft: _Draft, rule: Count) -> None:
@@ -223,6 +236,8 @@ def _sort(draft: _Draft, rule: Rule) -> None:
         plan.resting |= {rule.name}
         if isinstance(rule, Baseline):
             plan.baselines = (*plan.baselines, rule.name)
+        elif isinstance(rule, Frozen):
+            plan.frozen = (*plan.frozen, rule.name)
         elif isinstance(rule, Peer):
             plan.peers[rule.name] = 2 * len(plan.peers)
 
@@ -244,6 +259,8 @@ def _finish(draft: _Draft) -> Plan:
             plan.forecasts[place] = (*plan.forecasts.get(place, ()), name)
         elif name not in plan.on_sample:
             plan.days[place] = (*plan.days.get(place, ()), name)
+    screened = {*(rule.name for rule in plan.relatives), *plan.frozen, *plan.peers, *plan.baselines}
+    plan.unscreened = tuple(name for name in plan.on_sample if name not in screened)
     frozen = [rule for rule in plan.rules.values() if isinstance(rule, Frozen)]
     if frozen:
         wanted = {rule.metric for rule in frozen}

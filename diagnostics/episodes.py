@@ -48,13 +48,15 @@ TRANSITIONS: dict[tuple[Phase, Sight], Phase] = {
 
 KEPT_SAMPLES = 16
 STATES_OF_FLAPPING = 21
-FLAPPING_ABOVE = 0.5
-FLAPPING_UNTIL = 0.25
+FLAPPING_ABOVE = 10
+FLAPPING_UNTIL = 5
+"""Changes among the last 20."""
 HOLD_FIRST_S = 900.0
 HOLD_GROWTH = 1.5
 HOLD_LONGEST_S = 3600.0
 _NEWEST = 0b1111
 _MASK = (1 << STATES_OF_FLAPPING) - 1
+_TURNS = _MASK >> 1
 
 
 class Outcome(IntEnum):
@@ -117,27 +119,27 @@ class Episode:
         return not self.flapping or at - self.good_since >= HOLD_LONGEST_S
 
 
-def _note(episode: Episode, at: float, measure: float, *, bad: bool) -> None:
+def advance(episode: Episode, rule: Rule, at: float, measure: float, kept: int = KEPT_SAMPLES) -> Outcome:
+    """Let one fresh value work on an episode, which keeps so many samples (as many as late data needs to judge it
+    again, if that is more). Cost: constant.
+    """
+    held = episode.severity if episode.severity is not None else episode.wanted
+    demanded = severity_of(measure, rule.steps, rule.direction, held)
     episode.last_at = at
     trail = episode.trail
-    trail.extend((at, measure))
-    if len(trail) > 2 * KEPT_SAMPLES:
-        del trail[KEPT_SAMPLES : KEPT_SAMPLES + 2]  # the onset and the newest are what evidence needs
-    episode.verdicts = (episode.verdicts << 1 | bad) & _MASK
-    turns = ((episode.verdicts ^ episode.verdicts >> 1) & (_MASK >> 1)).bit_count() / (STATES_OF_FLAPPING - 1)
+    trail.append(at)
+    trail.append(measure)
+    if len(trail) > 2 * kept:
+        kept = min(KEPT_SAMPLES, max(kept, rule.confirmations + rule.confirmations % 2))
+        del trail[kept:-kept]  # the onset and the newest are what evidence needs
+    verdicts = episode.verdicts = (episode.verdicts << 1 | (demanded is not None)) & _MASK
+    turns = ((verdicts ^ verdicts >> 1) & _TURNS).bit_count()
     if turns > FLAPPING_ABOVE:
         episode.flapping = True
         episode.hold_s = episode.hold_s or HOLD_FIRST_S
-    elif turns < FLAPPING_UNTIL:
+    elif turns < FLAPPING_UNTIL and episode.flapping:
         episode.flapping = False
         episode.hold_s = 0.0
-
-
-def advance(episode: Episode, rule: Rule, at: float, measure: float) -> Outcome:
-    """Let one fresh value work on an episode. Cost: constant."""
-    held = episode.severity if episode.severity is not None else episode.wanted
-    demanded = severity_of(measure, rule.steps, rule.direction, held)
-    _note(episode, at, measure, bad=demanded is not None)
     if demanded is None:
         return _good(episode, rule, at)
     if episode.phase is Phase.QUIET:

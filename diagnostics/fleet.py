@@ -13,7 +13,7 @@ from operator import le
 from diagnostics.arrival import Turn
 from diagnostics.changes import Change
 from diagnostics.hearing import clock_fits, keep_values, looked_at, nothing_new, prepare, unmoved
-from diagnostics.judging import judge
+from diagnostics.judging import judge, out_of_turn
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory
@@ -81,14 +81,14 @@ class Fleet(Roster):
             recent is not None
             and at < recent.due
             and not (boots or fell)
-            and (not memory.active or memory.plan.resting.issuperset(memory.active))
+            and (not memory.active or memory.plan.resting.issuperset(memory.active) or out_of_turn(memory))
             and not (memory.faults and waiting(memory))
             and (not memory.clock.offset or clock_fits(memory))
             and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)
             and (
                 (all(map(le, shape.lows, values)) and all(map(le, values, shape.highs)))  # `in_bands`, without a call
-                or unmoved(shape, values, metrics, memory.states)
+                or unmoved(memory, shape, values, metrics)
             )
             and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values))
         ):

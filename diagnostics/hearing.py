@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import le
 
 from diagnostics.engine import Plan
+from diagnostics.judging import out_of_turn
 from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory, Recent
 from diagnostics.peers import PeerGroups
@@ -55,10 +56,14 @@ def sort_values(shape: Shape, values: array[float], said: dict[str, float], due:
     return metrics
 
 
-def unmoved(shape: Shape, values: Sequence[float], said: Mapping[str, float], states: Mapping[str, str]) -> bool:
+def unmoved(memory: Memory, shape: Shape, values: Sequence[float], said: Mapping[str, float]) -> bool:
     """Whether the values outside their band give no rule a reason to look: they lie in the good range of each rule
-    whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.)
+    whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.) Or they are
+    possible, and levels are not judged with this report.
     """
+    if out_of_turn(memory):
+        return all(map(le, shape.least, values)) and all(map(le, values, shape.most))
+    states = memory.states
     for position, (low, value, high) in enumerate(zip(shape.lows, values, shape.highs, strict=True)):
         if low <= value <= high:
             continue
@@ -226,7 +231,8 @@ def prepare(
     outside: set[str] = set()
     at = report.effective_at
     metrics = sort_values(shape, values, report.metrics, outside)
-    hear_gateway_metrics(memory, metrics, len(shape.names) - len(metrics), due)
+    impossible = len(shape.names) - len(metrics)
+    hear_gateway_metrics(memory, metrics, impossible, due)
     changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
     if report.firmware and report.firmware != memory.firmware:
         hear_firmware(memory, report.firmware, peers, due)
@@ -238,6 +244,7 @@ def prepare(
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
     moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
+    moment.impossible = impossible
     recent = memory.newest(shape)
     if recent is None or at >= recent.due:
         sample(memory, shape, values, moment, peers)

@@ -9,7 +9,7 @@ from typing import Any
 from diagnostics import measures
 from diagnostics.changes import Evidence, Impact
 from diagnostics.engine import in_order
-from diagnostics.episodes import Episode, Outcome, Phase, advance
+from diagnostics.episodes import KEPT_SAMPLES, Episode, Outcome, Phase, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
 from diagnostics.peers import PeerGroups
@@ -28,11 +28,12 @@ from diagnostics.rules import (
 )
 
 EVIDENCE_SAMPLES = 64
-CROWD = 24
-CROWD_TURN = 8
-"""With more rules than this not quiet at once, levels are judged with every eighth report."""
-MOST_EPISODES = 32
-"""Rules on levels begin no further episode beside so many: it bounds what a device can make us remember."""
+CROWD = 16
+"""With so many rules not quiet at once, rules on levels begin nothing further: it bounds what a device can make us
+remember. And levels are judged now and then."""
+CROWD_TURN = 9
+"""With every ninth report. An odd number, so that what swings from report to report is seen to swing."""
+CROWD_SAMPLES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +96,41 @@ def _window_done(rule: Rule, memory: Memory) -> bool:
     return False
 
 
-def _to_judge(memory: Memory, moment: Moment) -> set[str]:
-    """The rules that are due or not quiet. A device in so much trouble at once that it must be out of its senses is
-    judged on its levels now and then, so that it costs no more than others; what happens only once always counts.
+def out_of_turn(memory: Memory) -> bool:
+    """Whether a device in so much trouble at once that it must be out of its senses is not judged on its levels with
+    this report, so that it costs no more than others. What happens only once always counts.
     """
-    if len(memory.active) > CROWD and memory.order.seq % CROWD_TURN:
-        return moment.due
-    return moment.due.union(moment.outside, memory.active)
+    return len(memory.active) >= CROWD and memory.order.seq % CROWD_TURN != 0
+
+
+def _to_judge(memory: Memory, moment: Moment) -> set[str]:
+    """The rules that are due or not quiet."""
+    active = memory.active
+    if not active:
+        return moment.due | moment.outside if moment.outside else moment.due
+    if len(active) < CROWD:
+        return moment.due.union(moment.outside, active)
+    return moment.due if out_of_turn(memory) else moment.due.union(active)
 
 
 def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding]:
     """Evaluate the due and the active rules, in the order of the rule files."""
+    wanted = _to_judge(memory, moment)
+    if not wanted:
+        return ()
     findings = []
-    plan, active = memory.plan, memory.active
-    for name in in_order(plan, _to_judge(memory, moment)):
+    plan, active, at = memory.plan, memory.active, moment.at
+    plain, metrics = plan.plain, moment.metrics
+    kept = KEPT_SAMPLES if len(active) < CROWD else CROWD_SAMPLES
+    for name in in_order(plan, wanted):
         rule = plan.rules[name]
         # What looks back on whole cycles heeds its guards when samples are taken (`Track.when`), not today.
         if rule.when and not (name in plan.cycles or moment.guarded(rule)):
             if rule.outside == "hold":
                 continue
             number: float | None = None if name not in active else GOOD
+        elif name in plain:
+            number = metrics.get(plain[name])
         else:
             number = measure(rule, memory, moment, peers)
         episode = active.get(name)
@@ -122,19 +138,19 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
             windowed = isinstance(rule, Level) and rule.average_s > 0
             if not windowed and (number is None or severity_of(number, rule.steps, rule.direction, None) is None):
                 continue  # nothing was wrong and nothing is
-            if len(active) >= MOST_EPISODES and name in moment.outside:
+            if len(active) >= CROWD and name in moment.outside:
                 continue
             episode = active[name] = _begin(rule, memory, moment)
-        if moment.at < memory.booted_at + rule.settle_s:
+        if at < memory.booted_at + rule.settle_s:
             continue
         outcome = Outcome.NOTHING
         if number is GOOD:
-            outcome = advance(episode, rule, moment.at, _good_number(rule))
+            outcome = advance(episode, rule, at, _good_number(rule), kept)
         elif number is not None:
-            outcome = advance(episode, rule, moment.at, number)
+            outcome = advance(episode, rule, at, number, kept)
         if outcome is not Outcome.NOTHING:
             findings.append(Finding(rule, episode, outcome))
-        if episode.phase is Phase.QUIET and episode.forgettable(moment.at) and _window_done(rule, memory):
+        if episode.phase is Phase.QUIET and episode.forgettable(at) and _window_done(rule, memory):
             del active[name]
     return findings
 

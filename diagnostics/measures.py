@@ -27,12 +27,13 @@ class Moment:
     metrics: dict[str, float]
     states: dict[str, str]
     sampled: bool = False
+    impossible: int = 0  # values of the report that were dropped
     booted: bool = False
     changed: dict[str, str] = field(default_factory=dict)  # states that changed, with the word before
     topics: tuple[str, ...] = ()
     completed: frozenset[int] = frozenset()  # blocks whose cycle was completed
     due: set[str] = field(default_factory=set)  # rules with a reason to look that does not come again
-    outside: set[str] = field(default_factory=set)  # rules on levels that a value is outside of the good range of
+    outside: set[str] = field(default_factory=set)  # rules on levels that a value may be outside of the good range of
 
     def guarded(self, rule: Rule) -> bool:
         """Whether the rule's guards let this report be evidence."""

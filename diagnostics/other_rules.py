@@ -100,6 +100,7 @@ def judge_by(memory: Memory, plan: Plan) -> None:
 def _block(tracks: tuple[Track, ...], depth: int, old: Block | None) -> Block:
     if old is not None and old.tracks == tracks and old.depth == depth:
         old.tracks = tracks  # one tuple for all devices, as if it were new
+        old.bounds = ()  # they were those of the other rules
         return old
     fresh = Block(tracks, depth)
     if old is not None:

@@ -66,16 +66,41 @@ class PeerGroups:
     def __init__(self) -> None:
         self._groups: dict[Name, array[float]] = {}
 
-    def share(self, rule: Peer, memory: Memory, value: float, at: float) -> None:
-        """A device's newest value, and its effective time. It joins while there is room."""
+    def share(self, rule: Peer, memory: Memory, place: int, value: float, at: float) -> bool:
+        """A device's newest value, and its effective time. It joins while there is room. `place`: of the rule's value
+        among the memory's (`Plan.peers`).
+
+        Whether it may be far from its peers: False if it is not even far from the last of them. Most groups lie close
+        together most of the time; then nobody needs their median.
+        """
         name = group_of(rule, memory)
-        self._take(rule, memory, name)
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = array("d")
-        if len(group) < 2 * MEMBERS:
-            _join(group, value, at)
-            memory.keep_peering(rule.name, value, at)
+        mine = memory.peers
+        if mine is None:
+            mine = memory.peers = array("d", [0.0]) * (2 * len(memory.plan.peers))
+        count = len(group) // 2
+        since = mine[place + 1]
+        if since:
+            before = bisect_left(group, mine[place], 0, count)
+            while group[count + before] != since:
+                before += 1
+            del group[count + before], group[before]
+            count -= 1
+        others = count
+        if count < MEMBERS:
+            new = bisect_left(group, value, 0, count)
+            group.insert(count + new, at)
+            group.insert(new, value)
+            mine[place], mine[place + 1] = value, at
+            count += 1
+        if others < rule.min_peers:
+            return False
+        if rule.scale != "unit":
+            return True
+        limit = rule.steps[0].limit
+        return value - group[0] >= limit if rule.direction == "above" else value - group[count - 1] <= limit
 
     def _take(self, rule: Peer, memory: Memory, name: Name) -> None:
         value, at = memory.peering(rule.name)

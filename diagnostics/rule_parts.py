@@ -57,12 +57,14 @@ def severity_of(
     """The severity a measure demands, given the current one: a step is entered at its limit and left past its clear
     level.
     """
-    sign = 1.0 if direction == "above" else -1.0
     demanded = None
+    above = direction == "above"
     for step in steps:
-        held = current is not None and current >= step.severity
-        limit = step.clear if held and step.clear is not None else step.limit
-        if sign * measure > sign * limit or (measure == limit and not (held and step.clear is not None)):
+        clear = step.clear
+        if clear is None or current is None or current < step.severity:
+            if measure >= step.limit if above else measure <= step.limit:
+                demanded = step.severity
+        elif measure > clear if above else measure < clear:
             demanded = step.severity
     return demanded
 

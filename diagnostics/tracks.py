@@ -7,8 +7,9 @@ with one cycle length share a block. 10 tracks of 28 days take about 1.5 KB.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from diagnostics.rule_parts import Guard, holding
@@ -43,7 +44,8 @@ class Track:
 class Block:
     """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are the last complete ones
     (`depth`: how many anybody looks back on). `filling`: for each track what its aggregate has come to (a sum for
-    means), then for each the number of samples. One array, because an array costs more than ten numbers.
+    means), then for each the number of samples, then whatever `bounds` keeps until rows change. One array, because an
+    array costs more than ten numbers.
     """
 
     __slots__ = ("cycle", "depth", "filling", "rows", "tracks")
@@ -65,8 +67,10 @@ class Block:
             width = len(self.tracks)
             kept = self.rows[width:] if len(self.rows) >= self.depth * width else self.rows
             self.rows = kept + array("f", self._close())
-            missed = min(cycle - self.cycle - 1, self.depth)
-            if missed:
+            missed = cycle - self.cycle - 1
+            if missed >= self.depth:
+                self.rows = array("f")
+            elif missed:
                 self.rows = (self.rows + array("f", [NAN]) * (missed * width))[-self.depth * width :]
         self.cycle = cycle
         return not first
@@ -104,8 +108,33 @@ class Block:
         if count < MOST_SAMPLES:
             self.filling[number] = count + 1.0
 
+    def feed_all(self, row: Sequence[float], extremes: Sequence[tuple[int, int]], values: Sequence[float]) -> None:
+        """Add one sample to many tracks at once. `row`: what each sum and each count grows by; `extremes`: columns of
+        greatest and least values, with their positions in `values`.
+        """
+        filling = self.filling
+        filling[: len(row)] = array("f", [*map(add, filling, row)])
+        width = len(self.tracks)
+        for column, position in extremes:
+            value = values[position]
+            first = filling[width + column] == 1.0
+            if first or (
+                value > filling[column] if self.tracks[column].aggregate == "max" else value < filling[column]
+            ):
+                filling[column] = value
+
+    @property
+    def bounds(self) -> array[float]:
+        """What was kept here since rows changed last; empty: nothing."""
+        return self.filling[2 * len(self.tracks) :]
+
+    @bounds.setter
+    def bounds(self, bounds: Sequence[float]) -> None:
+        self.filling = array("f", [*self.filling[: 2 * len(self.tracks)], *bounds])
+
     def clear(self, column: int) -> None:
         """Forget the complete cycles of one track."""
+        self.bounds = ()
         width = len(self.tracks)
         for position in range(column, len(self.rows) - len(self.rows) % width, width):
             self.rows[position] = NAN
@@ -173,7 +202,12 @@ class Block:
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""
         width = len(self.tracks)
-        return [self.cycle, self.filling[:width].tolist(), self.filling[width:].tolist(), self.rows.tobytes().hex()]
+        return [
+            self.cycle,
+            self.filling[:width].tolist(),
+            self.filling[width : 2 * width].tolist(),
+            self.rows.tobytes().hex(),
+        ]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave. A different number of tracks (other rules now): the past is gone."""

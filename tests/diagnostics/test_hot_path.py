@@ -178,11 +178,11 @@ def test_a_device_out_of_its_senses_is_judged_now_and_then_and_remembered_within
     play.fleet = type(play.fleet)(Engine(MANY, CATALOGUE), play.devices, T0)
     tops = {name: CATALOGUE.metric[name].range[1] for name in PERCENTS}
     lows = {name: CATALOGUE.metric[name].range[0] for name in PERCENTS}
-    assert 4 * len(PERCENTS) > judging.MOST_EPISODES
+    assert 4 * len(PERCENTS) > judging.CROWD
     for number in range(200):
         play.wait(60)
         play.report(**(tops if number % 2 else lows))
-        assert len(play.fleet.view("cam").episodes) <= judging.MOST_EPISODES
+        assert len(play.fleet.view("cam").episodes) <= judging.CROWD
     assert len({change.key for change in play.seen}) <= len(PERCENTS)
     for _ in range(400):
         play.wait(60)
