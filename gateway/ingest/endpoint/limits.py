@@ -64,6 +64,7 @@ def for_guests(settings: EndpointSettings, closed: tuple[str, ...]) -> EndpointS
         max_packet_bytes=16 * 1024 * 1024,
         max_connect_bytes=1024 * 1024,
         max_client_id_chars=65_535,
+        topic_alias_maximum=1_024,
         max_subscriptions=10_000,
         max_keep_alive_s=60,
         closed=closed,

@@ -44,7 +44,9 @@ class Property(IntEnum):
 Properties = dict[Property, Any]
 
 _P = Property
-_BYTE: Final = frozenset({1, 23, 25, 36, 37, 40, 41, 42})
+_FLAG: Final = frozenset({23, 25, 36, 37, 40, 41, 42})
+_BYTE: Final = _FLAG | {1}
+"""A payload format other than 0 and 1 is nothing to the server: it passes them on unaltered (MQTT-3.3.2-4)."""
 _TWO: Final = frozenset({19, 33, 34, 35})
 _FOUR: Final = frozenset({2, 17, 24, 39})
 _TEXT: Final = frozenset({3, 8, 18, 21, 26, 28, 31})
@@ -157,7 +159,7 @@ def _check(key: Property, value: Any) -> None:
         raise ProtocolError(Reason.PROTOCOL_ERROR, f"property {key.value} is zero")
     if key is _P.TOPIC_ALIAS and value == 0:
         raise ProtocolError(Reason.TOPIC_ALIAS_INVALID, "topic alias is zero")
-    if key in _BYTE and value > 1:
+    if key in _FLAG and value > 1:
         raise ProtocolError(Reason.PROTOCOL_ERROR, f"property {key.value} is neither 0 nor 1")
     if key is _P.RESPONSE_TOPIC and ("#" in value or "+" in value or not value):
         raise ProtocolError(Reason.PROTOCOL_ERROR, "response topic is not a topic name")

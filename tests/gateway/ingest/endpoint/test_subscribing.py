@@ -400,9 +400,10 @@ async def test_subscription_identifiers_come_with_the_message(mqtt):
         await sub.ended_with(0x82)
 
 
-async def test_properties_of_a_message_are_passed_on_unaltered(mqtt):
+@pytest.mark.parametrize("payload_format", [b"\x00", b"\x01", b"\xed"])
+async def test_properties_of_a_message_are_passed_on_unaltered(mqtt, payload_format):
     raw = (
-        b"\x01\x01\x03\x00\x04json\x08\x00\x03a/b\x09\x00\x02\x00\xff"
+        b"\x01" + payload_format + b"\x03\x00\x04json\x08\x00\x03a/b\x09\x00\x02\x00\xff"
         b"\x26\x00\x01k\x00\x01v\x26\x00\x01k\x00\x01w\x26\x00\x01a\x00\x00"
     )
     async with mqtt.serve() as broker:
