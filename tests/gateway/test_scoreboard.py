@@ -25,6 +25,13 @@ def test_the_board_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> Non
     assert board["own_outages"] == 2
     assert board["tickets_during_own_outage"] == 0
     assert board["classes"]["F40"]["injected"] == 2
+    assert (board["own_clock_wrong"], board["tickets_by_own_clock"]) == (4, 0)
+
+
+def test_our_own_clock_wrong_for_days_on_end_opens_nothing_on_anybody() -> None:
+    outcome = run_part(Course(seed=2, days=10.0, devices=40, per_class=0), lambda _: None)
+    assert [round((till - since) / 3600, 1) for since, till in outcome.wrong_clocks] == [20.0, 9.0, 1.0, 0.2]
+    assert [ticket for ticket in outcome.tickets if ticket.fault_class in {"F21", "OFFLINE", "F39"}] == []
 
 
 def test_several_seeds_are_one_board_with_a_headline_each(capsys: pytest.CaptureFixture[str]) -> None:
