@@ -5,6 +5,7 @@ update explains itself (one reboot, a bounded silence) lies before a device's `s
 new version: nothing of it is counted, everything after it is.
 """
 
+import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ BEFORE = 12  # steps: a whole day, so that nights are compared with nights
 EPISODES = 50_000
 WATCHED = 10_000
 """With all key metrics of all of them: about 55 MB."""
+EVERYBODY = "*"
+"""The key of the row of episodes; no device is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ class _Course:
             self._sum[place] += value
             self._n[place] += 1
 
+    def export(self) -> list[list[float]]:
+        """Steps, sums and counts that are known."""
+        known = [row for row in zip(self._step, self._sum, self._n, strict=True) if row[2]]
+        return [[row[part] for row in known] for part in range(3)]
+
+    def load(self, kept: list[list[float]]) -> None:
+        """Take back what `export` gave."""
+        for step, total, n in zip(*kept, strict=True):
+            place = int(step) % STEPS
+            self._step[place], self._sum[place], self._n[place] = int(step), total, int(n)
+
     def mean(self, first: int, last: int) -> float | None:
         """Over the steps in [first, last); each counts alike. None without any."""
         kept = zip(self._step, self._sum, self._n, strict=True)
@@ -73,6 +87,8 @@ class HealthDiary:
     def __init__(self) -> None:
         self._episodes: list[tuple[float, str, str]] = []
         self._watched: dict[str, dict[str, _Course]] = {}
+        self._changed: set[str] = set()
+        self._kept: set[str] = set()
 
     @property
     def watched(self) -> Collection[str]:
@@ -82,10 +98,12 @@ class HealthDiary:
     def watch(self, device_ids: Iterable[str]) -> None:
         """Remember metrics of these devices from now on, and of no others."""
         self._watched = {one: self._watched.get(one, {}) for one in islice(device_ids, WATCHED)}
+        self._changed &= self._watched.keys() | {EVERYBODY}
 
     def note(self, at: float, device_id: str, fault_class: str) -> None:
         """An episode opened on a device."""
         self._episodes.append((at, device_id, fault_class))
+        self._changed.add(EVERYBODY)
         if len(self._episodes) > EPISODES:
             del self._episodes[: EPISODES // 10]
 
@@ -95,10 +113,44 @@ class HealthDiary:
         if known is None:
             return
         step = int(at // STEP_S)
+        self._changed.add(device_id)
         for one in KEY_METRICS:
             value = metrics.get(one.name)
             if value is not None:
                 known.setdefault(one.name, _Course()).add(step, value)
+
+    def changed(self) -> set[str]:
+        """The keys whose rows have changed since they were last asked for."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def row(self, key: str) -> str | None:
+        """What is kept under a key; None: nothing any more."""
+        if key == EVERYBODY:
+            found: object = self._episodes
+        elif key in self._watched:
+            found = {name: course.export() for name, course in self._watched[key].items()}
+        else:
+            return None
+        self._kept.add(key)
+        return json.dumps(found, separators=(",", ":"))
+
+    def load(self, key: str, row: str) -> None:
+        """Take back what `row` gave, before anything else is told or watched."""
+        kept = json.loads(row)
+        self._kept.add(key)
+        if key == EVERYBODY:
+            self._episodes = [(at, device_id, fault_class) for at, device_id, fault_class in kept]
+            return
+        courses = self._watched.setdefault(key, {})
+        for name, parts in kept.items():
+            courses.setdefault(name, _Course()).load(parts)
+
+    def useless(self) -> set[str]:
+        """Keys whose rows can be dropped: nobody watches these devices any more."""
+        gone = self._kept - self._watched.keys() - {EVERYBODY}
+        self._kept -= gone
+        return gone
 
     def cohort(self, since: Mapping[str, float], until: float) -> Cohort:
         """See `firmware_updates.ports.HealthBook`."""

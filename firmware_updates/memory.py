@@ -3,7 +3,7 @@
 import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count, islice
 
 from firmware_updates.attempt_row import Attempt, State
@@ -26,6 +26,7 @@ class MemoryUpdateStore:
         self._counters: dict[str, int] = defaultdict(int)
         self._marks: dict[str, float] = {}
         self._meters: dict[str, float] = {}
+        self._health: dict[str, str] = {}
         self._outbox: dict[int, Outgoing] = {}
         self._numbers = count(1)
         self._audit: dict[str, list[AuditEntry]] = defaultdict(list)
@@ -155,6 +156,19 @@ class MemoryUpdateStore:
     def put_meter(self, name: str, value: float) -> None:
         """Replace it."""
         self._meters[name] = value
+
+    def keep_health(self, rows: Mapping[str, str]) -> None:
+        """Replace."""
+        self._health.update(rows)
+
+    def kept_health(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """By key."""
+        return sorted((key, row) for key, row in self._health.items() if key > after)[:limit]
+
+    def drop_health(self, keys: Collection[str]) -> None:
+        """Forget."""
+        for key in keys:
+            self._health.pop(key, None)
 
     def queue(self, message: Outgoing) -> None:
         """Append."""

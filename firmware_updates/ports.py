@@ -159,6 +159,15 @@ class UpdateStore(Protocol):
     def put_meter(self, name: str, value: float) -> None:
         """Replace it."""
 
+    def keep_health(self, rows: Mapping[str, str]) -> None:
+        """What the health gate remembers, by device; each replaces what was kept under its key."""
+
+    def kept_health(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The next of these, by key, those after `after`."""
+
+    def drop_health(self, keys: Collection[str]) -> None:
+        """Forget these; nothing where they are not there."""
+
     def queue(self, message: Outgoing) -> None:
         """Append to the outbox."""
 

@@ -17,6 +17,7 @@ from firmware_updates.rollout import RolloutState
 from firmware_updates.service import UpdateService
 from gateway.clock import Clock, every
 from gateway.firmware.devices import follow_registry
+from gateway.firmware.gate_memory import GateMemory
 from gateway.ingest.digest import EXPECT, INTERNAL
 from gateway.ingest.pipeline import Outflow
 from gateway.ports.history import Sample
@@ -85,7 +86,7 @@ class UpdatePart:
         changed: Callable[[], None],
     ) -> None:
         self.updates, self.service = updates, service
-        self._health = health
+        self._health, self._memory = health, GateMemory(updates, health)
         self._faults: list[tuple[str, str]] = []
         self._registry, self._intake, self._heard = registry, intake, heard
         self._clock, self._changed = clock, changed
@@ -131,7 +132,10 @@ class UpdatePart:
         """One round: the registry's changes, what is due, who is alive, what to expect."""
         if await follow_registry(self.updates, self.service, self._registry):
             log.info("updates follow the registry")
+        if not self._memory.recalled:
+            await self._memory.recall()
         await self._watch()
+        await self._memory.keep(now)
         handled = await self.updates.tick(now)
         await self.look(now)
         if handled.updates or handled.tickets:

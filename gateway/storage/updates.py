@@ -1,6 +1,6 @@
 """Firmware updates in SQL: an `UpdateStore` bound to one transaction's connection."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, true
@@ -17,6 +17,7 @@ from gateway.storage.schema.updates import (
     update_audit,
     update_counters,
     update_devices,
+    update_health,
     update_marks,
     update_meters,
     update_outbox,
@@ -49,6 +50,13 @@ _UNMARK_OLDER = delete(update_marks).where(
     func.substr(update_marks.c.key, 1, bindparam("length")) == bindparam("prefix"),
 )
 _METER = select(update_meters.c.value).where(update_meters.c.name == bindparam("named"))
+_HEALTH = (
+    select(update_health)
+    .where(update_health.c.key > bindparam("after"))
+    .order_by(update_health.c.key)
+    .limit(bindparam("most"))
+)
+_DROP_HEALTH = delete(update_health).where(update_health.c.key == bindparam("gone"))
 _OUTBOX = select(update_outbox).order_by(update_outbox.c.number).limit(bindparam("most"))
 _DROP = delete(update_outbox).where(update_outbox.c.number == bindparam("gone"))
 
@@ -202,6 +210,20 @@ class SqlUpdateStore:
     def put_meter(self, name: str, value: float) -> None:
         """See the port."""
         upsert(self._connection, update_meters, [{"name": name, "value": value}])
+
+    def keep_health(self, rows: Mapping[str, str]) -> None:
+        """See the port."""
+        upsert(self._connection, update_health, [{"key": storable(key), "row": row} for key, row in rows.items()])
+
+    def kept_health(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """See the port."""
+        found = self._connection.execute(_HEALTH, {"after": after, "most": limit})
+        return [(row.key, row.row) for row in found]
+
+    def drop_health(self, keys: Collection[str]) -> None:
+        """See the port."""
+        if keys:
+            self._connection.execute(_DROP_HEALTH, [{"gone": storable(key)} for key in keys])
 
     def queue(self, message: Outgoing) -> None:
         """See the port."""

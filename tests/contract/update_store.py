@@ -222,6 +222,17 @@ class UpdateStoreContract:
         store.put_meter("grants", T0 + 0.25)
         assert store.meter("grants") == T0 + 0.25
 
+    def test_what_the_health_gate_remembers_is_replaced_by_key_and_read_in_order(self, store):
+        store.keep_health({"cam-2": "{}", "cam-1": "1", "*": "[]"})
+        store.keep_health({"cam-2": '{"a":2}'})
+        store.keep_health({})
+        first = list(store.kept_health("", 2))
+        assert first == [("*", "[]"), ("cam-1", "1")]
+        assert list(store.kept_health("cam-1", 9)) == [("cam-2", '{"a":2}')]
+        store.drop_health(["cam-1", "nobody"])
+        store.drop_health([])
+        assert [key for key, _ in store.kept_health("", 9)] == ["*", "cam-2"]
+
     def test_the_outbox_keeps_order_and_numbers_never_come_again(self, store):
         sent = [
             Outgoing("cam-1", Channel.DESIRED, b'{"v":1}', retain=True, attempt_id="r1/cam-1/1"),

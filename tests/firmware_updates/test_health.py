@@ -88,3 +88,45 @@ def test_samples_are_wanted_of_watched_devices_alone():
     assert not diary.watched
     diary.watch(["cam"])
     assert set(diary.watched) == {"cam"}
+
+
+def another_life(diary: HealthDiary) -> HealthDiary:
+    """The diary of a gateway that was started again."""
+    again = HealthDiary()
+    for key in ("*", "leaks", "same"):
+        if (row := diary.row(key)) is not None:
+            again.load(key, row)
+    return again
+
+
+def test_after_a_restart_the_gate_sees_what_it_saw_before():
+    diary = HealthDiary()
+    diary.watch(["leaks", "same"])
+    diary.note(UPDATED + 60, "leaks", "F22")
+    told(diary, "leaks", UPDATED + DAY, after=66.0)
+    told(diary, "same", UPDATED + 7 * STEP_S)
+    again = another_life(diary)
+    again.watch(["leaks", "same"])
+    for life in (diary, again):
+        told(life, "same", UPDATED + DAY, updated=UPDATED + DAY, before=51.0)
+    since = dict.fromkeys(("leaks", "same"), UPDATED)
+    assert again.cohort(since, UPDATED + DAY) == diary.cohort(since, UPDATED + DAY)
+    assert dict(again.cohort(since, UPDATED + DAY).counts) == {"F22": 1}
+
+
+def test_only_what_changed_is_written_and_what_nobody_watches_is_dropped():
+    diary = HealthDiary()
+    diary.watch(["leaks", "same"])
+    diary.sample("leaks", UPDATED, {"mem_used_pct": 50.0})
+    diary.sample("stranger", UPDATED, {"mem_used_pct": 50.0})
+    diary.note(UPDATED, "same", "F22")
+    assert diary.changed() == {"leaks", "*"}
+    assert diary.changed() == set()
+    assert diary.row("leaks") is not None
+    assert diary.row("stranger") is None
+    diary.sample("leaks", UPDATED, {"mem_used_pct": 50.0})
+    diary.watch(["same"])
+    assert diary.changed() == set()
+    assert diary.useless() == {"leaks"}
+    assert diary.useless() == set()
+    assert another_life(diary).useless() == set()

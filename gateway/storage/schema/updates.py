@@ -66,6 +66,13 @@ update_meters = Table(
     Column("value", Double, nullable=False),
 )
 
+update_health = Table(
+    "update_health",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("row", Text, nullable=False),
+)
+
 update_outbox = Table(
     "update_outbox",
     metadata,

@@ -11,6 +11,7 @@ from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from firmware_updates.attempt_row import Attempt, State
 from firmware_updates.inbox import Director
 from firmware_updates.policy import Policy
+from firmware_updates.rollout import AbortMode
 from firmware_updates.service import UpdateService
 from firmware_updates.signing import KeyRole, generate_key, key_set, public_raw
 from gateway.clock import ManualClock
@@ -295,3 +296,30 @@ async def test_a_rollout_of_more_devices_than_the_gate_looks_at_is_watched_as_fa
     await scene.part.step(NIGHT)
     await scene.updates.act(lambda store: scene.service.revoke_release(store, "ayu", release().release_id, "", NIGHT))
     await scene.part.step(NIGHT)
+
+
+async def test_what_the_gate_remembers_outlives_the_gateway_and_ends_with_its_rollout(scene: Scene) -> None:
+    await scene.rollout()
+    await scene.part.step(NIGHT)
+    for hour in range(48):
+        at = NIGHT + hour * 3600
+        scene.health.sample("cam-1", at, {"mem_used_pct": 50.0 + (20.0 if hour > 24 else 0.0)})
+    scene.part.noticed([opened("cam-1", NIGHT + 30 * 3600)])
+    scene.clock.move(48 * 3600)
+    await scene.part.step(scene.clock.now())
+    health = UpdateLog()
+    again = UpdatePart(
+        scene.updates, scene.service, health, scene.registry, scene.heard, scene.heard, scene.clock, scene.heard.changed
+    )
+    await again.step(scene.clock.now())
+    since, until = {"cam-1": NIGHT + 24 * 3600}, NIGHT + 48 * 3600
+    assert health.cohort(since, until) == scene.health.cohort(since, until)
+    assert health.cohort(since, until).worsening == {"mem_used_pct": (2.5,)}
+    assert dict(health.cohort(since, until).counts) == {"F22": 1}
+    now = scene.clock.now()
+    await scene.updates.follow(
+        lambda store: scene.service.abort(store, "ayu", "r1", AbortMode.KEEP, "enough", now), now
+    )
+    await again.step(scene.clock.now())
+    await again.step(scene.clock.now())
+    assert [key for key, _ in await scene.updates.read(lambda store: store.kept_health("", 9))] == ["*"]
