@@ -20,7 +20,7 @@ from gateway.ingest.endpoint.packets import (
     Will,
 )
 from gateway.ingest.endpoint.properties import Property, malformed, read_binary, read_properties, read_text, read_two
-from gateway.ingest.endpoint.reasons import ProtocolError, Reason
+from gateway.ingest.endpoint.reasons import RECEIPTS, RELEASES, ProtocolError, Reason
 from gateway.ports.endpoint import NEVER_EXPIRES, Subscription
 
 
@@ -225,7 +225,9 @@ def _ack(kind: Kind, data: bytes, at: int, end: int, version: int) -> Ack:
     packet_id, at = _packet_id(data, at, end)
     reason = Reason.SUCCESS
     if version == V5 and at < end:
-        reason = _reason(data[at])
+        if data[at] not in (RECEIPTS if kind in (Kind.PUBACK, Kind.PUBREC) else RELEASES):
+            raise malformed(f"{kind.name} has no reason code {data[at]}")
+        reason = Reason(data[at])
         at += 1
         if at < end:
             _, at = read_properties(data, at, end, p.ACK)

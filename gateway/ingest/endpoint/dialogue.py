@@ -8,7 +8,6 @@ from gateway.ingest.endpoint.access import publish_refusal, subscribe_refusal
 from gateway.ingest.endpoint.acks import hear_ack
 from gateway.ingest.endpoint.packets import (
     V5,
-    V311,
     Ack,
     Auth,
     Connect,
@@ -254,6 +253,6 @@ def _disconnect(connection: "Connection", packet: Disconnect) -> None:
         session.expiry_s = min(packet.session_expiry_s, connection.hub.settings.max_session_expiry_s)
         if was_durable and not session.durable:
             connection.hub.forget(session)
-    if packet.reason is not Reason.DISCONNECT_WITH_WILL or connection.version == V311:
+    if packet.reason is Reason.SUCCESS:
         connection.will = None
     connection.close()

@@ -1,6 +1,7 @@
 """The reason codes of MQTT 5 (section 2.4) and what MQTT 3.1.1 has in their place."""
 
 from enum import IntEnum
+from typing import Final
 
 
 class Reason(IntEnum):
@@ -49,6 +50,12 @@ class Reason(IntEnum):
     MAXIMUM_CONNECT_TIME = 0xA0
     SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED = 0xA1
     WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED = 0xA2
+
+
+RECEIPTS: Final = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
+"""What PUBACK and PUBREC may say (tables 3-4 and 3-5)."""
+RELEASES: Final = frozenset({0x00, 0x92})
+"""What PUBREL and PUBCOMP may say (tables 3-6 and 3-7)."""
 
 
 class ProtocolError(Exception):

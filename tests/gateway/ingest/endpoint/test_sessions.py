@@ -346,11 +346,12 @@ async def test_a_will_is_dropped_at_disconnect(mqtt, version):
         assert broker.endpoint.counters.wills == 0
 
 
-async def test_a_client_may_disconnect_with_its_will(mqtt):
+@pytest.mark.parametrize("reason", [0x04, 0x80, 0x81, 0x98])
+async def test_any_disconnect_but_a_normal_one_publishes_the_will(mqtt, reason):
     async with mqtt.serve() as broker:
         sub = await broker.subscriber("w", 1, 5)
         peer = await broker.client(5, will=("w", b"gone"))
-        await peer.send(b"\xe0\x01\x04")
+        await peer.send(bytes([0xE0, 1, reason]))
         assert (await sub.message()).payload == b"gone"
 
 

@@ -570,3 +570,11 @@ async def test_an_acknowledgement_of_an_unknown_message_is_let_pass(mqtt, versio
         sub = await broker.subscriber("a", 2, version)
         await sub.send(mqtt.ack(kind, 77))
         await sub.silence()
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(0x40, 0x11), (0x40, 0x92), (0x50, 0x8E), (0x62, 0x10), (0x70, 0x80)])
+async def test_an_acknowledgement_has_a_reason_of_its_table(mqtt, kind, reason):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5)
+        await peer.send(bytes([kind, 3, 0, 2, reason]))
+        await peer.ended_with(0x81)
