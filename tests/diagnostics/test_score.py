@@ -167,6 +167,7 @@ def test_the_board_says_which_targets_were_met():
         "no_duplicates": True,
         "one_ticket_an_outage": None,
         "none_in_own_outage": True,
+        "none_by_own_clock": True,
     }
     bad = report(board([ticket("s3-3", name="F24")], [fault()]))["targets"]
     assert (bad["coverage_95"], bad["classes_below_85"], bad["false_half_per_100"]) == (False, ["F07"], False)
