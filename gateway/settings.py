@@ -55,7 +55,7 @@ class EmbeddedMqtt(Section):
     tls_key: Path | None = None
     client_ca: Path | None = None
     guests: bool = False
-    closed_topics: tuple[str, ...] = ()
+    closed_topics: tuple[str, ...] = ("nosubscribe", "test/nosubscribe")
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
