@@ -24,8 +24,8 @@ class Link(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EpisodeView:
-    """A rule that is not quiet. `held_by` names why no ticket opened: maintenance, expected, site-wide, storm, outage,
-    "".
+    """A rule that is not quiet. `held_by` names why no ticket opened: maintenance, expected, site-wide, neighbours,
+    everywhere, explained, storm, outage, "".
     """
 
     rule: str
