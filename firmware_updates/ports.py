@@ -60,12 +60,13 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a customer should be told or asked: kind is "consent"."""
+    """Something a customer should be told or asked: kind is "consent", or "support_ends" (`about`: on which day)."""
 
     device_id: str
     rollout_id: str
     attempt_id: str
     kind: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from firmware_updates.service import UpdateService
 from gateway.clock import Clock, every
 from gateway.firmware.devices import follow_registry
 from gateway.firmware.gate_memory import GateMemory
+from gateway.firmware.support import SupportWatch
 from gateway.ingest.digest import EXPECT, INTERNAL
 from gateway.ingest.pipeline import Outflow
 from gateway.ports.history import Sample
@@ -87,6 +88,7 @@ class UpdatePart:
     ) -> None:
         self.updates, self.service = updates, service
         self._health, self._memory = health, GateMemory(updates, health)
+        self._support = SupportWatch(updates, registry)
         self._faults: list[tuple[str, str]] = []
         self._registry, self._intake, self._heard = registry, intake, heard
         self._clock, self._changed = clock, changed
@@ -138,7 +140,8 @@ class UpdatePart:
         await self._memory.keep(now)
         handled = await self.updates.tick(now)
         await self.look(now)
-        if handled.updates or handled.tickets:
+        told = await self._support.look(now)
+        if told or handled.updates or handled.tickets:
             self._changed()
 
     async def _watch(self) -> None:

@@ -13,14 +13,16 @@ from enum import Enum
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.ports.notifications import ASKS, Line
+from gateway.ports.notifications import ASKS, SUPPORT_ENDS, Line
 
 COMPANIONS_S: Final = 30.0
 BETWEEN_S: Final = 300.0
 SPAN_S: Final = 4 * 3600.0
 IN_A_SPAN: Final = 5
 
-TOLD: Final = frozenset({"ticket.opened", "ticket.advised", "ticket.reopened", "ticket.solved", "ticket.replied", ASKS})
+TOLD: Final = frozenset(
+    {"ticket.opened", "ticket.advised", "ticket.reopened", "ticket.solved", "ticket.replied", ASKS, SUPPORT_ENDS}
+)
 """What customers are told. Not what they wrote themselves, nor how our promises stand among ourselves."""
 
 

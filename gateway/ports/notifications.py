@@ -9,6 +9,8 @@ from gateway.ports.registry import Customer
 
 ASKS = "update.asks"
 """An update waits for its owner's answer."""
+SUPPORT_ENDS = "update.support_ends"
+"""A device comes to the end of its software updates: told 90, 30 and 7 days before."""
 
 EVENT_TYPES = (
     "ticket.opened",
@@ -21,6 +23,7 @@ EVENT_TYPES = (
     "ticket.sla_warning",
     "ticket.sla_missed",
     ASKS,
+    SUPPORT_ENDS,
 )
 
 

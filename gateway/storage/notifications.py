@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from gateway.ports.notifications import ASKS, Notification
+from gateway.ports.notifications import ASKS, SUPPORT_ENDS, Notification
 from gateway.storage.database import Database
 from gateway.storage.rejects import storable
 from gateway.storage.schema.notifications import notifications
@@ -44,16 +44,27 @@ def announce(connection: Connection, kind: str, ticket: Ticket, reason: str, now
 
 def announce_question(connection: Connection, attempt_id: str, device_id: str, version: str, now: float) -> bool:
     """Record that an update asks its owner, once an attempt. False for a device that nobody owns."""
+    facts = {"device_id": device_id, "attempt_id": attempt_id, "version": version}
+    return _announce_to_owner(connection, ASKS, attempt_id, facts, now)
+
+
+def announce_end_of_support(connection: Connection, device_id: str, until: str, now: float) -> bool:
+    """Record that a device's software updates end on a day. False for a device that nobody owns."""
+    facts = {"device_id": device_id, "support_until": until}
+    return _announce_to_owner(connection, SUPPORT_ENDS, f"{device_id}:{until}:{now}", facts, now)
+
+
+def _announce_to_owner(connection: Connection, kind: str, what: str, facts: dict[str, str], now: float) -> bool:
     owner = select(sites.c.customer_id).join(devices, devices.c.site_id == sites.c.site_id)
-    customer = connection.execute(owner.where(devices.c.device_id == device_id)).scalar_one_or_none()
-    event_id = uuid5(NAMESPACE_URL, f"siaga:{ASKS}:{attempt_id}").hex
+    customer = connection.execute(owner.where(devices.c.device_id == facts["device_id"])).scalar_one_or_none()
+    event_id = uuid5(NAMESPACE_URL, f"siaga:{kind}:{what}").hex
     known = select(notifications.c.id).where(notifications.c.event_id == event_id)
     if not customer or connection.execute(known).first() is not None:
         return False
-    facts = {"customer_id": customer, "device_id": device_id, "attempt_id": attempt_id, "version": version}
+    facts = {"customer_id": customer, **facts}
     row = {
         "event_id": event_id,
-        "type": ASKS,
+        "type": kind,
         "at": now,
         "ticket_id": "",
         "payload": storable(json.dumps(facts, ensure_ascii=False, separators=(",", ":"))),

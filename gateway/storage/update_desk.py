@@ -10,6 +10,7 @@ from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from firmware_updates.messages import BadMessage
 from firmware_updates.ports import Done, TicketEdit, UpdateStore
 from firmware_updates.service import UpdateService
+from firmware_updates.support import SUPPORT_ENDS
 from firmware_updates.work import Missing
 from gateway.clock import Clock
 from gateway.ports.downlink import Pending
@@ -17,7 +18,7 @@ from gateway.ports.ingest import Outbound
 from gateway.ports.ledger import DeviceMessage, Reject, RejectReason
 from gateway.storage.changes import apply_change
 from gateway.storage.database import Database
-from gateway.storage.notifications import announce_question
+from gateway.storage.notifications import announce_end_of_support, announce_question
 from gateway.storage.rejects import SAMPLE_BYTES
 from gateway.storage.subject import Handled, PolicyFor, TimeToAct, no_promise
 from gateway.storage.update_cures import follow_cures
@@ -129,7 +130,9 @@ class SqlUpdates:
         ]
         store = SqlUpdateStore(connection)
         asked = [
-            announce_question(connection, one.attempt_id, one.device_id, _version(store, one.attempt_id), now)
+            announce_end_of_support(connection, one.device_id, one.about, now)
+            if one.kind == SUPPORT_ENDS
+            else announce_question(connection, one.attempt_id, one.device_id, _version(store, one.attempt_id), now)
             for one in done.notices
         ]
         return Handled(

@@ -14,13 +14,14 @@ from urllib.parse import quote, urlencode
 
 import jinja2
 
-from gateway.ports.notifications import ASKS, Letter, Line
+from gateway.ports.notifications import ASKS, SUPPORT_ENDS, Letter, Line
 from gateway.ports.registry import Customer, Registry
 from gateway.web import language, times
 from gateway.web.knowledge import Knowledge
 from gateway.web.language import _, n_
 from gateway.web.mail_choice import choice_signature
 from gateway.web.pages import TEMPLATES
+from gateway.web.software import support_notice
 
 SHOWN = 20
 """More than so many matters in one letter are counted, not told."""
@@ -109,6 +110,16 @@ class LetterWriter:
                 _("The page says what changes and when it would be installed. You may also say later, or no."),
             ]
             return Item(heading, said, link, _("Read and answer"))
+        if line.type == SUPPORT_ENDS:
+            until = str(facts["support_until"])
+            link = f"{self._base_url}/home/devices/{quote(facts['device_id'], safe='')}/update"
+            heading = _(
+                "%(device)s: software updates until %(day)s",
+                device=name or facts["device_id"],
+                day=times.calendar_day(until),
+            )
+            said = [support_notice(until, zone, now), _("Please ask us what comes after it. You need not do anything.")]
+            return Item(heading, said, link, _("Its software"))
         fault = self._knowledge.fault(facts["fault_class"])
         link = f"{self._base_url}/home/tickets/{quote(facts['number'], safe='')}"
         about = _("Your report") if facts["fault_class"] == "REPORTED" else fault.name

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound
 from gateway.ports.registry import Customer, RegisteredDevice, Site
 from gateway.storage.database import open_database
+from gateway.storage.notifications import SqlNotificationOutbox
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.update_desk import SqlUpdates
 from gateway.web.updates import Refused
@@ -323,3 +325,22 @@ async def test_what_the_gate_remembers_outlives_the_gateway_and_ends_with_its_ro
     await again.step(scene.clock.now())
     await again.step(scene.clock.now())
     assert [key for key, _ in await scene.updates.read(lambda store: store.kept_health("", 9))] == ["*"]
+
+
+async def test_an_owner_is_told_once_that_software_updates_end_whatever_is_restarted(scene: Scene) -> None:
+    end = datetime(2027, 6, 30, 12, tzinfo=UTC).timestamp()
+    outbox = SqlNotificationOutbox(scene.updates._database)
+    told: list[tuple[str, float, str]] = []
+    for day in (100, 91, 90, 89, 31, 30, 29, 8, 7, 6, 1, 0, -1, -2):
+        now = end - day * 86_400
+        again = UpdatePart(
+            scene.updates, scene.service, UpdateLog(), scene.registry, scene.heard, scene.heard, scene.clock,
+            scene.heard.changed,
+        )  # fmt: skip
+        for _ in range(2):
+            await again.step(now)
+        events = await outbox.due(now, 100)
+        told += [(event.type, day, json.loads(event.payload)["device_id"]) for event in events]
+        assert {json.loads(event.payload)["support_until"] for event in events} <= {"2027-06-30"}
+        await outbox.done([event.id for event in events])
+    assert told == [("update.support_ends", day, name) for day in (90, 30, 7) for name in CAMERAS]

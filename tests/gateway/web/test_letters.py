@@ -6,7 +6,7 @@ import re
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.ports.notifications import ASKS, Delivery, Letter, Line
+from gateway.ports.notifications import ASKS, SUPPORT_ENDS, Delivery, Letter, Line
 from gateway.storage.memory import MemoryDeliveries, MemoryNotificationOutbox
 from gateway.web.knowledge import Knowledge
 from gateway.web.letters import LetterWriter
@@ -57,6 +57,19 @@ async def test_every_kind_of_letter_has_its_own_words(customer, type_: str) -> N
     assert ("> Besok kami datang." in said.text) == (type_ == "ticket.replied")
     assert ("/update" in said.text) == (type_ == ASKS)
     assert "%(" not in said.text + said.html + said.subject
+
+
+async def test_the_end_of_software_updates_is_told_with_its_day_in_the_owners_language() -> None:
+    ends = [line(SUPPORT_ENDS, number="", support_until=day) for day in ("2026-12-21", "2026-11-28")]
+    said = await letter(WAYAN, ends[0])
+    assert said.subject == "Pool: software updates until 21 Dec 2026"
+    assert "Software updates end on 21 Dec 2026, in 30 days. It keeps working after that" in said.text
+    assert "https://care.example/home/devices/senggigi-cam-02/update" in said.text
+    ours = await letter(BUDI, ends[1])
+    assert "pembaruan perangkat lunak sampai 28 Nov 2026" in ours.subject
+    assert "dalam 7 hari" in ours.text
+    both = await letter(WAYAN, *ends)
+    assert both.subject == "2 messages about your devices"
 
 
 async def test_many_matters_are_one_letter_and_very_many_are_counted() -> None:
