@@ -170,7 +170,11 @@ class Openings:
         self, memory: Memory, site: Site, rule: Rule, severity: Severity, times: Times, changes: list[Change]
     ) -> None:
         if rule.site_class:
-            cause = Cause(memory.active[rule.name].since, rule.label, severity, subject(rule))
+            episode = memory.active[rule.name]
+            values = [value for _, value in episode.samples]
+            worst = (max if rule.direction == "above" else min)(values, default=None)
+            limit = next((step.limit for step in rule.steps if step.severity == severity), None)
+            cause = Cause(episode.since, rule.label, severity, subject(rule), worst, limit)
             told = self.storms.shared.join(site.site_id, rule.site_class, memory.device.device_id, cause, times)
             changes.extend([told] if told is not None else [])
 

@@ -16,12 +16,16 @@ Times = tuple[float, float]  # effective, received
 
 @dataclass(slots=True, eq=False)
 class Cause:
-    """One site's shared trouble: since when, by which rule, how bad, on which devices; whether more is to be told."""
+    """One site's shared trouble: since when, by which rule, how bad, the worst value that the first device showed and
+    the limit it passed, on which devices; whether more is to be told.
+    """
 
     since: float
     rule: str
     severity: Severity
     metric: str
+    value: float | None = None
+    limit: float | None = None
     devices: dict[str, None] = field(default_factory=dict)
     grew: bool = False
 
@@ -82,7 +86,7 @@ class SharedCauses:
     def _tell(kind: ChangeKind, site_id: str, fault_class: str, cause: Cause, times: Times) -> Change:
         count = len(cause.devices)
         note = f"The same trouble on {count} devices of the site: its cause is not in them."
-        why = Evidence(cause.metric, float(count), None, None, cause.since, note=note)
+        why = Evidence(cause.metric, cause.value, cause.limit, None, cause.since, note=note)
         return Change(
             kind,
             Scope.SITE,
@@ -99,15 +103,15 @@ class SharedCauses:
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it."""
         return [
-            [site_id, name, cause.since, cause.rule, cause.severity, cause.metric, list(cause.devices), cause.grew]
-            for (site_id, name), cause in self._causes.items()
+            [*place, one.since, one.rule, one.severity, one.metric, one.value, one.limit, list(one.devices), one.grew]
+            for place, one in self._causes.items()
         ]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
         self._causes = {
-            (site_id, name): Cause(since, rule, Severity(severity), metric, dict.fromkeys(devices), grew)
-            for site_id, name, since, rule, severity, metric, devices, grew in kept
+            (site_id, name): Cause(since, rule, Severity(severity), metric, value, limit, dict.fromkeys(devices), grew)
+            for site_id, name, since, rule, severity, metric, value, limit, devices, grew in kept
         }
 
 

@@ -96,7 +96,8 @@ def test_dips_on_half_of_a_site_are_one_ticket_of_the_site_and_end_with_the_last
     calm(play, 1.5 * H)
     assert play.told() == ["opened site:site:F44 warning", "amended site:site:F44 warning"]
     assert play.seen[-1].devices == ("site-0", "site-2")
-    assert play.seen[0].evidence.metric == "vin_v"
+    why = play.seen[0].evidence
+    assert (why.metric, why.value, why.limit) == ("vin_v", 10.5, 10.9)
     calm(play, 2 * H)
     assert play.told()[2:] == ["recovered site:site:F44 warning"]
 
