@@ -160,7 +160,8 @@ def _sort_level(draft: _Draft, rule: Level) -> None:
     plan = draft.plan
     if rule.relative or rule.of != "value":
         aggregate = rule.of.removeprefix("day_") if rule.of != "value" else "mean"
-        draft.track(rule.name, Track(rule.metric, aggregate, 86_400.0, rule.when), rule.usual_days + 1)
+        depth = rule.usual_days + (rule.of != "value") if rule.relative else 1  # its usual days, the newest, or both
+        draft.track(rule.name, Track(rule.metric, aggregate, 86_400.0, rule.when), depth)
         if rule.of == "value":
             plan.on_sample = (*plan.on_sample, rule.name)
             plan.relatives = (*plan.relatives, rule)

@@ -65,8 +65,8 @@ class Block:
         first = self.cycle < 0
         if not first:
             width = len(self.tracks)
-            kept = self.rows[width:] if len(self.rows) >= self.depth * width else self.rows
-            self.rows = kept + array("f", self._close())
+            row = array("f", self._close())
+            self.rows = self.rows[max(0, len(self.rows) - (self.depth - 1) * width) :] + row
             missed = cycle - self.cycle - 1
             if missed >= self.depth:
                 self.rows = array("f")
@@ -214,4 +214,5 @@ class Block:
         cycle, filling, counts, rows = kept
         if len(filling) == len(self.tracks):
             self.cycle, self.filling = cycle, array("f", [*filling, *counts])
-            self.rows = array("f", memoryview(bytes.fromhex(rows)).cast("f").tolist())
+            kept_rows = memoryview(bytes.fromhex(rows)).cast("f").tolist()
+            self.rows = array("f", kept_rows[-self.depth * len(filling) :])
