@@ -120,6 +120,20 @@ def test_what_a_site_shares_gets_worse_with_the_worst_of_it_and_outlives_a_resta
     assert again.leave("s", "F44", "b", NOW) is None
 
 
+def test_a_gateway_that_starts_again_goes_on_with_the_sites_ticket():
+    play = Play(SAGS, cameras(4))
+    dip(play, "site-0", "site-1")
+    calm(play, 0.5 * H)
+    again = Play(SAGS, cameras(4))
+    again.fleet.restore_shared(play.fleet.save_shared())
+    for device in play.devices:
+        again.fleet.restore(device.device_id, play.fleet.save(device.device_id))
+    again.now, again.seq = play.now, dict(play.seq)
+    calm(again, 3 * H)
+    assert play.told() == ["opened site:site:F44 warning", "amended site:site:F44 warning"]
+    assert again.told() == ["recovered site:site:F44 warning"]
+
+
 def test_a_device_that_is_no_longer_ours_ends_what_only_it_shared():
     shared = SharedCauses()
     shared.join("s", "F44", "a", Cause(T0, "sags@1", Severity.WARNING, "vin_v"), NOW)
