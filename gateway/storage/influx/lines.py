@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from struct import Struct
 
 from pydantic_core import to_json
 
@@ -18,6 +19,7 @@ MEASUREMENT = "telemetry"
 _UNWRITABLE = re.compile(r"[\n\r]|\\(?=[,= \\]|$)")
 _SPECIAL = re.compile(r"([,= ])")
 _CACHE = 50_000
+_NO_VALUES = Struct("").unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,24 @@ class LineWriter:
         texts = []
         unwritable = 0
         templates, devices = self._templates, self._devices
+        names: tuple[str, ...] = ()
+        unpack, template = _NO_VALUES, None
         for sample in samples:
-            values = memoryview(sample.values).cast("d").tolist()
-            template = templates.get(sample.names) if not without else None
+            if sample.names != names:
+                names = sample.names
+                unpack = Struct(f"={len(names)}d").unpack
+                template = templates.get(names) if not without else None
+            values = unpack(sample.values)
             device = devices.get(sample.device_id)
             if template is None or device is None or not isfinite(sum(values)):
                 line, lost = self._slowly(sample, without)
+                template = templates.get(names) if not without else None
                 unwritable += lost
                 if line:
                     texts.append(line)
             else:
-                texts.append(template % (device, *to_json(values)[1:-1].decode().split(","), to_ms(sample.at)))
+                said = to_json(values)[1:-1].decode().split(",")
+                texts.append(template % (device, *said, to_ms(sample.at)))
         return Lines(texts, unwritable)
 
     def _slowly(self, sample: Sample, without: Collection[str]) -> tuple[str, int]:
