@@ -19,7 +19,6 @@ from diagnostics.rules import (
     Forecast,
     Frozen,
     Level,
-    Peer,
     Rule,
     Signature,
     Silence,
@@ -239,7 +238,7 @@ def _sort(draft: _Draft, rule: Rule) -> None:
             plan.baselines = (*plan.baselines, rule.name)
         elif isinstance(rule, Frozen):
             plan.frozen = (*plan.frozen, rule.name)
-        elif isinstance(rule, Peer):
+        else:
             plan.peers[rule.name] = 2 * len(plan.peers)
 
 

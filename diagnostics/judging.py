@@ -28,9 +28,9 @@ from diagnostics.rules import (
 )
 
 EVIDENCE_SAMPLES = 64
-CROWD = 16
+CROWD = 12
 """With so many rules not quiet at once, rules on levels begin nothing further: it bounds what a device can make us
-remember. And levels are judged now and then."""
+remember. And levels are judged now and then. No fault of the scoreboard ever moves more than six of the shipped."""
 CROWD_TURN = 9
 """With every ninth report. An odd number, so that what swings from report to report is seen to swing."""
 CROWD_SAMPLES = 4

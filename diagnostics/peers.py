@@ -80,19 +80,11 @@ class PeerGroups:
         mine = memory.peers
         if mine is None:
             mine = memory.peers = array("d", [0.0]) * (2 * len(memory.plan.peers))
-        count = len(group) // 2
-        since = mine[place + 1]
-        if since:
-            before = bisect_left(group, mine[place], 0, count)
-            while group[count + before] != since:
-                before += 1
-            del group[count + before], group[before]
-            count -= 1
-        others = count
+        if mine[place + 1]:
+            _part(group, mine[place], mine[place + 1])
+        others = count = len(group) // 2
         if count < MEMBERS:
-            new = bisect_left(group, value, 0, count)
-            group.insert(count + new, at)
-            group.insert(new, value)
+            _join(group, value, at)
             mine[place], mine[place + 1] = value, at
             count += 1
         if others < rule.min_peers:

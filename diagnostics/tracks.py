@@ -16,7 +16,6 @@ from diagnostics.rule_parts import Guard, holding
 
 NAN = float("nan")
 DEPTH = 28
-MOST_SAMPLES = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,7 @@ class Block:
             self.filling[column] += value
         elif not count or (value > self.filling[column] if kind == "max" else value < self.filling[column]):
             self.filling[column] = value
-        if count < MOST_SAMPLES:
-            self.filling[number] = count + 1.0
+        self.filling[number] = count + 1.0
 
     def feed_all(self, row: Sequence[float], extremes: Sequence[tuple[int, int]], values: Sequence[float]) -> None:
         """Add one sample to many tracks at once. `row`: what each sum and each count grows by; `extremes`: columns of

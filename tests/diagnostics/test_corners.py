@@ -2,13 +2,19 @@
 
 from diagnostics.arrival import Sequence
 from diagnostics.catalogue import load_catalogue
-from diagnostics.episodes import Episode, Outcome, Phase, advance
+from diagnostics.engine import Engine
+from diagnostics.episodes import Episode, Outcome, Phase, Revision, advance, reconsider
 from diagnostics.faults import load_faults
+from diagnostics.fleet import Fleet
 from diagnostics.forecast import Reach, recalibrated
-from diagnostics.telemetry import Report, Standing
+from diagnostics.lint import lint
+from diagnostics.places import Site
+from diagnostics.rule_text import split
+from diagnostics.sites import taken_together
+from diagnostics.telemetry import Event, Report, Standing
 from diagnostics.tracks import Block, Track
-from tests.diagnostics.fleets import HOT, SILENT, Play, rules, site
-from tests.diagnostics.test_kinds import ERRORS, FROZEN, REBOOTS, SIGNATURE, STATES, USUAL, run_days
+from tests.diagnostics.fleets import HOT, SILENT, T0, Play, camera, rules, site
+from tests.diagnostics.test_kinds import ERRORS, FROZEN, PEER, REBOOTS, SIGNATURE, STATES, USUAL, WEAR, run_days
 
 
 def test_an_old_boot_is_found_among_several():
@@ -162,3 +168,115 @@ def test_a_watched_rule_that_late_data_refutes_or_that_recovers_tells_nothing():
     play.send(Report("cam", 1, 2, start + 450, play.now, {"soc_temp_c": 60.0}))
     play.report(soc_temp_c=50)
     assert play.told() == []
+
+
+def test_what_only_a_sample_can_judge_waits_for_the_next_one_while_it_fires():
+    dates = (
+        '[[rule]]\nname = "certificate"\nkind = "forecast"\nmetric = "cert_days_left"\nexact = true\n'
+        'fault_class = "F35"\nclear_samples = 1\nsteps = [{ severity = "warning", limit = 30 }]\n'
+    )
+    blurred = "[[rule]]" + USUAL.split("[[rule]]")[1]
+    play = Play(HOT + blurred + FROZEN + PEER + dates, [camera(f"cam{number}") for number in range(7)])
+    for hour in range(24 * 6):
+        play.now = T0 + 3600.0 * hour
+        last = hour > 24 * 5
+        for number in range(7):
+            mine = number == 0 and last
+            play.report(
+                f"cam{number}",
+                soc_temp_c=70.0 if mine else 50.0 + (hour % 5) / 10,
+                sharpness=0.5 if mine else 1.0 + (hour % 7) / 100,
+                poe_v=48.0 if number == 0 else 48.0 + (hour % 11) / 10,
+                cert_days_left=20.0 if mine else 90.0 + (hour % 3),
+            )
+    told = set(play.told())
+    assert {f"opened device:cam0:{name} warning" for name in ("F07", "F11", "F16", "F35", "F41")} <= told
+    play.now += 60
+    play.report("cam0", cpu_pct=20.0)
+    assert set(play.told()) == told
+
+
+def test_late_good_values_between_the_bad_ones_take_a_ticket_back_even_while_it_recovers():
+    [rule] = rules(HOT.replace("clear_samples = 1", "clear_samples = 5\nmin_samples = 2")).rules
+    episode = Episode(0.0)
+    for at, value in ((60.0, 85.0), (180.0, 85.0), (240.0, 60.0)):
+        advance(episode, rule, at, value)
+    assert episode.phase is Phase.RECOVERING
+    assert reconsider(episode, rule, 120.0, 60.0) is Revision.WITHDRAWN
+    assert episode.phase is Phase.QUIET
+
+
+def test_the_recovery_of_what_nobody_was_told_is_no_news():
+    play = Play(HOT)
+    play.report(soc_temp_c=85)
+    memory = play.fleet._memories["cam"]
+    memory.faults.clear()
+    play.now += 60
+    play.report(soc_temp_c=50)
+    assert play.told() == ["opened device:cam:F07 warning"]
+
+
+def test_a_site_where_nobody_is_missing_has_nobody_gone_together():
+    assert taken_together(Site("a"), {}, T0, patient=True) == []
+
+
+def test_a_memory_with_dates_old_values_and_peers_comes_back_and_leaves_out_rules_that_are_gone():
+    play = Play(WEAR + PEER, [camera(f"cam{number}") for number in range(6)])
+    for day in range(12):
+        play.now = T0 + 86_400.0 * day
+        for number in range(6):
+            play.report(f"cam{number}", sd_life_used_pct=75.0 + day, soc_temp_c=50.0)
+    for number in range(6):
+        play.now += 1
+        play.report("cam0", **{f"strange_{number}": 1.0})
+    kept = play.fleet.save("cam0")
+    memory = play.fleet._memories["cam0"]
+    assert memory.reaches is not None
+    assert memory.older is not None
+    again = Fleet(play.engine, play.devices, play.now)
+    again.restore("cam0", kept)
+    assert again.save("cam0") == kept
+    fewer = Fleet(Engine(rules(WEAR), load_catalogue()), play.devices, play.now)
+    fewer.restore("cam0", kept)
+    assert fewer._memories["cam0"].peers is None
+
+
+def test_two_forecasts_of_one_metric_share_its_past():
+    play = Play(WEAR + WEAR.replace('"wear"', '"worn"'))
+    play.report(sd_life_used_pct=60.0)
+    assert [len(block.tracks) for block in play.fleet._memories["cam"].blocks] == [1]
+
+
+def test_a_late_event_that_nobody_counts_changes_nothing():
+    play = Play(
+        '[[rule]]\nname = "knock"\nkind = "signature"\nspan_s = 600\nwindow_s = 3600\nfault_class = "F28"\n'
+        'signs = [{ say = "knock", event = "video/tamper" }, { say = "restart", boot = true }]\n'
+        'steps = [{ severity = "high", limit = 1 }]\n'
+    )
+    play.report(cpu_pct=20.0)
+    play.seq["cam"] = 5
+    play.report(cpu_pct=20.0)
+    play.fleet.event(Event("cam", 1, 3, T0, T0, "video/tamper", {}))
+    assert play.told() == []
+
+
+def test_a_device_that_never_reported_is_forgotten_and_a_site_that_is_gone_is_not_restored():
+    play = Play(HOT + SILENT, [*site("a"), *site("b")])
+    play.live(600)
+    play.live(400, *[device.device_id for device in site("a")])
+    kept = play.fleet.save_shared()
+    fewer = Fleet(play.engine, site("b"), play.now)
+    fewer.restore_shared(kept)
+    fewer.forget("b-cam0")
+    assert (fewer.device_count, fewer.spoke_count) == (7, 0)
+    assert list(fewer.tick(play.now)) == []
+
+
+def test_two_limits_of_one_metric_on_one_side_do_not_overlap():
+    two = rules(HOT + HOT.replace('"hot"', '"hotter"').replace("limit = 80", "limit = 85"))
+    assert [problem for problem in lint(two, load_catalogue(), load_faults()) if "overlaps" in str(problem)] == []
+
+
+def test_the_digest_of_a_rule_file_heeds_no_space_around_it():
+    [one], [same] = (split(text) for text in (HOT, f"\n\n{HOT}\n\n"))
+    assert one.sha256 == same.sha256
