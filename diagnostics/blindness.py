@@ -15,6 +15,8 @@ BLIND_SHARE = 0.8
 TICK_GAP_S = 300.0
 STALL_S, STALLED = 30.0, 2.5  # so much longer than usual between two ticks: we stood still, or our clock was set
 SEEN_AGAIN_S = 60.0
+SET_BACK_S = 60.0
+"""Our clock was set back if it shows so much less than before; less is the jitter of two sources."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,12 +88,26 @@ class Sight:
         why = Evidence("ingest", float(self.rate.heard_since(since)), None, self.rate.expected_since(since, now), since)
         return Change(kind, Scope.GATEWAY, "gateway", BLIND_CLASS, BLIND_RULE, Severity.CRITICAL, now, now, why)
 
+    def was_set_back(self, now: float) -> float:
+        """By how much our clock was set back since the last tick; 0 = it was not."""
+        by = self.watch.ticked_at - now
+        return by if by > SET_BACK_S else 0.0
+
+    def set_back(self, now: float) -> None:
+        """Our clock was set back: everybody gets a full timeout from now."""
+        watch = self.watch
+        by = watch.ticked_at - now
+        self.rate.set_back(by)
+        watch.grace_from = watch.ticked_at = now
+        watch.blind_since = max(1.0, watch.blind_since - by) if watch.blind_since else 0.0
+
     def _mind_the_gap(self, now: float) -> None:
         """A time without ticks, in which we did not hear: it is nobody's silence. A long one: everybody starts anew."""
         watch = self.watch
         passed = now - watch.ticked_at
         if watch.usual_tick_s and passed > max(STALL_S, STALLED * watch.usual_tick_s):
             self.rate.skip(now)
+            watch.grace_from = now
         if watch.ticked_at and passed > max(TICK_GAP_S, 5.0 * watch.usual_tick_s):
             watch.grace_from = now
         elif watch.ticked_at:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from operator import le
 
 from diagnostics.arrival import Turn
+from diagnostics.blindness import SET_BACK_S
 from diagnostics.changes import Change
 from diagnostics.hearing import clock_fits, keep_values, looked_at, nothing_new, prepare, unmoved
 from diagnostics.judging import judge, out_of_turn
@@ -138,6 +139,8 @@ class Fleet(Roster):
             if passed >= 1.0:
                 gap = memory.gap_s
                 memory.gap_s = gap + GAP_SHARE * (min(passed, 4.0 * gap) - gap) if gap else passed
+        elif passed < -SET_BACK_S:
+            memory.received_at = received_at
         memory.site.heard_at = received_at
         if memory.suspect:
             self._outages.suspect(memory, received_at, online=True)

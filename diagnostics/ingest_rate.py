@@ -64,6 +64,13 @@ class IngestRate:
         self.roll(now, learn=False)
         self.last_bucket = max(self.last_bucket, self.bucket - 1)
 
+    def set_back(self, by: float) -> None:
+        """The clock was set back: what was counted lies as far back as before."""
+        buckets = int(by // BUCKET_S)
+        self.bucket -= buckets
+        self.ends_at -= buckets * BUCKET_S
+        self.last_bucket -= min(buckets, self.last_bucket)
+
     @property
     def last_heard(self) -> float:
         """The end of the last bucket in which anybody was heard."""

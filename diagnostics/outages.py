@@ -8,7 +8,7 @@ fleet.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from diagnostics.blindness import BLIND_SHARE, BLIND_SITES, SEEN_AGAIN_S, Sight
+from diagnostics.blindness import BLIND_SHARE, BLIND_SITES, SEEN_AGAIN_S, SET_BACK_S, Sight
 from diagnostics.changes import Change, ChangeKind
 from diagnostics.episodes import Episode, advance
 from diagnostics.judging import Finding
@@ -49,7 +49,7 @@ class Outages:
         patience = self._patience(memory)
         if memory.states.get("maintenance") == "on":
             patience += MAINTENANCE_S
-        return max(max(memory.received_at, self.sight.watch.grace_from) + patience, memory.expected_until)
+        return max(self._silent_from(memory) + patience, memory.expected_until)
 
     def look_at(self, memory: Memory, at: float) -> None:
         """Judge a device's silence at a time, not before."""
@@ -59,12 +59,14 @@ class Outages:
     def resume(self, memory: Memory) -> None:
         """Put a device where its memory says that it waits."""
         if not memory.silent_since:
-            self.wheel.watch(memory.device.device_id, memory.watch_at)
+            self.wheel.watch(memory.device.device_id, min(memory.watch_at, self.deadline(memory)))
         elif memory.later_at:
             self._later.watch(memory.device.device_id, memory.later_at)
 
     def tick(self, now: float) -> list[Change]:
         """Let time pass."""
+        if by := self.sight.was_set_back(now):
+            self._set_back(by, now)
         watch = self.sight.watch
         changes: list[Change] = self.sight.tick(now)
         due = [memory for device_id in self.wheel.due(now) if (memory := self._memories.get(device_id)) is not None]
@@ -75,6 +77,7 @@ class Outages:
             if at > now or watch.blind_since:
                 self.look_at(memory, max(at, now + 1.0))
             else:
+                memory.received_at = min(memory.received_at, self._silent_from(memory))
                 silent.append(memory)
         first = min((memory.received_at + OVERDUE * memory.gap_s for memory in silent), default=now)
         if silent and (blind := self.sight.doubt(first, now)) is not None:
@@ -91,13 +94,26 @@ class Outages:
                 self._decide(self._sites[site_id], now, changes)
         return changes
 
+    def _set_back(self, by: float, now: float) -> None:
+        """Our clock was set back: what waits waits as long as before, and nobody was heard in the future."""
+        self.sight.set_back(now)
+        self.wheel.ahead = self._later.ahead = self.wheel.ahead + by
+        for site in self._sites.values():
+            site.set_back(by, now)
+            for device_id in site.silent:
+                memory = self._memories[device_id]
+                self.touched(device_id)
+                memory.received_at = min(memory.received_at, now)
+                memory.later_at = max(1.0, memory.later_at - by) if memory.later_at else 0.0
+
     def _silence(self, memory: Memory, now: float) -> list[Finding]:
         findings = []
         for name in memory.plan.silences:
             rule = memory.plan.rules[name]
             episode = memory.active.get(name) or Episode(good_before=memory.received_at)
             memory.active[name] = episode
-            outcome = advance(episode, rule, now, (now - self._silent_from(memory)) / self._patience(memory))
+            times = (now - self._silent_from(memory)) / self._patience(memory)
+            outcome = advance(episode, rule, now, max(times, episode.newest or 0.0))  # no clock ends a silence
             if outcome:
                 findings.append(Finding(rule, episode, outcome))
         self.look_later(memory, now)
@@ -108,7 +124,8 @@ class Outages:
         return max(memory.device.silence_s, 2.0 * memory.gap_s + 30.0)
 
     def _silent_from(self, memory: Memory) -> float:
-        return max(memory.received_at, self.sight.watch.grace_from)
+        watch, heard = self.sight.watch, memory.received_at
+        return max(heard if heard <= watch.ticked_at + SET_BACK_S else 0.0, watch.grace_from)
 
     def look_later(self, memory: Memory, now: float) -> None:
         """When the next worse step of a silence rule comes, it is looked at again."""
@@ -273,9 +290,10 @@ class Outages:
 
     def export(self) -> dict[str, Any]:
         """What belongs to no single device, as JSON can carry it."""
-        return {"sight": self.sight.export(), "next": [self.wheel.next, self._later.next]}
+        return {"sight": self.sight.export(), "next": [self.wheel.next, self._later.next, self.wheel.ahead]}
 
     def load(self, kept: dict[str, Any]) -> None:
         """Take back what `export` gave."""
         self.sight.load(kept["sight"])
-        self.wheel.next, self._later.next = kept["next"]
+        self.wheel.next, self._later.next, *ahead = kept["next"]
+        self.wheel.ahead = self._later.ahead = ahead[0] if ahead else 0.0

@@ -39,6 +39,15 @@ class Site:
         """Whether time alone may change something here."""
         return bool(self.held or self.proving or self.outage or self.suspects)
 
+    def set_back(self, by: float, now: float) -> None:
+        """Our clock was set back by so much, to `now`."""
+        self.held = {device_id: at - by for device_id, at in self.held.items()}
+        self.suspects = {device_id: at - by for device_id, at in self.suspects.items()}
+        self.proving = {device_id: (until - by, parent) for device_id, (until, parent) in self.proving.items()}
+        self.heard_at = min(self.heard_at, now)
+        if self.outage is not None:
+            self.outage.opened_at = min(self.outage.opened_at, now)
+
     def unlist(self, device_id: str) -> None:
         """A device no longer speaks here, or will be listed anew."""
         self.spoke.pop(device_id, None)

@@ -8,16 +8,17 @@ class Wheel:
 
     def __init__(self, now: float) -> None:
         self.next = int(now)
+        self.ahead = 0.0  # its own time is so much later than the clock's: it never goes back
         self._buckets: dict[int, list[str]] = {}
 
     def watch(self, device_id: str, at: float) -> None:
         """Look at a device at a time (or at the next opportunity, if that has passed)."""
-        bucket = max(self.next, int(at) + 1)
+        bucket = max(self.next, int(at + self.ahead) + 1)
         self._buckets.setdefault(bucket, []).append(device_id)
 
     def due(self, now: float) -> list[str]:
         """Everybody whose time has come, once, in order of their ids. Who was restored in place is in here twice."""
-        last = int(now)
+        last = int(now + self.ahead)
         if last - self.next > len(self._buckets):
             buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
         else:

@@ -1,0 +1,117 @@
+"""Our own clock set back is nobody's silence, and delays no verdict: everybody gets a full timeout from then on."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.diagnostics.fleets import SILENT, Play, site
+
+H = 3600.0
+THREE = [*site("a"), *site("b"), *site("c")]
+
+
+def set_back(by: float, *silent: str) -> Play:
+    play = Play(SILENT, THREE)
+    play.live(3 * H, *silent)
+    play.now -= by
+    play.wait(1, 1)
+    return play
+
+
+@pytest.mark.parametrize("by", [30.0, 120.0, 2 * H, 40 * H, 4000 * H])
+def test_a_device_that_dies_after_the_clock_was_set_back_is_told_of_as_soon_as_ever(by):
+    play = set_back(by)
+    play.live(0.5 * H)
+    assert play.told() == []
+    died = play.now
+    play.live(0.25 * H, "a-cam1")
+    assert play.told() == ["opened device:a-cam1:OFFLINE high"]
+    assert play.seen[0].received_at - died < 600
+    play.live(600)
+    assert play.told()[1:] == ["recovered device:a-cam1:OFFLINE high"]
+
+
+def test_a_device_that_died_with_the_jump_gets_a_full_timeout_and_is_told_of():
+    play = set_back(2 * H)
+    set_at = play.now
+    play.live(0.5 * H, "a-cam1")
+    assert play.told() == ["opened device:a-cam1:OFFLINE high"]
+    assert 150 < play.seen[0].received_at - set_at < 900
+
+
+def test_a_silence_gets_worse_in_its_own_time_and_never_better_by_a_clock():
+    play = Play(SILENT, THREE)
+    play.live(3 * H)
+    play.live(0.5 * H, "a-cam1")
+    assert play.told() == ["opened device:a-cam1:OFFLINE high"]
+    play.now -= 2 * H
+    play.live(3 * H, "a-cam1")
+    assert play.told()[1:] == ["raised device:a-cam1:OFFLINE critical"]
+    play.live(600)
+    assert play.told()[2:] == ["recovered device:a-cam1:OFFLINE critical"]
+
+
+def test_a_site_that_went_dark_before_the_jump_comes_back_after_it():
+    dark = [device.device_id for device in site("a")]
+    play = Play(SILENT, THREE)
+    play.live(3 * H)
+    play.live(0.5 * H, *dark)
+    assert play.told() == ["opened site:a:F39 critical"]
+    play.now -= 2 * H
+    play.live(0.5 * H, *dark)
+    assert len(play.told()) == 1
+    play.live(0.5 * H)
+    assert play.told()[1:] == ["recovered site:a:F39 critical"]
+
+
+def test_a_site_that_goes_dark_after_the_jump_is_one_outage():
+    play = set_back(2 * H)
+    play.live(0.5 * H)
+    play.live(0.5 * H, *(device.device_id for device in site("a")))
+    assert play.told() == ["opened site:a:F39 critical"]
+
+
+def test_a_silent_device_is_not_well_again_because_we_were_blind():
+    play = Play(SILENT, THREE)
+    play.live(3 * H)
+    play.live(0.5 * H, "a-cam1")
+    play._keep(play.fleet.ingest_lost(play.now))
+    play.wait(600)
+    play._keep(play.fleet.ingest_restored(play.now))
+    play.live(3 * H, "a-cam1")
+    told = [line for line in play.told() if "a-cam1" in line]
+    assert told == ["opened device:a-cam1:OFFLINE high", "raised device:a-cam1:OFFLINE critical"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([60.0, 600.0, 3000.0]), st.floats(-1e5, -1.0)), max_size=6))
+@settings(max_examples=15, deadline=None)
+def test_however_often_the_clock_is_set_back_who_reports_is_not_silent(acts):
+    play = Play(SILENT, THREE)
+    play.live(2 * H)
+    for seconds, jump in acts:
+        play.now += jump
+        play.live(seconds)
+    assert play.told() == []
+
+
+def test_a_restart_after_the_jump_changes_nothing():
+    play = set_back(2 * H)
+    other = set_back(2 * H)
+    fresh = type(play.fleet)(play.engine, THREE, play.now)
+    fresh.restore_shared(other.fleet.save_shared())
+    for device in THREE:
+        fresh.restore(device.device_id, other.fleet.save(device.device_id))
+    other.fleet = fresh
+    for one in (play, other):
+        one.live(0.5 * H, "a-cam1")
+    assert [change.received_at for change in play.seen] == [change.received_at for change in other.seen]
+    assert len(play.seen) == 1
+
+
+@pytest.mark.parametrize("jump", [40.0, 120.0, 200.0, 280.0, 320.0])
+def test_a_clock_set_forward_by_minutes_is_no_outage_of_ours_and_nobodys_silence(jump):
+    play = Play(SILENT, THREE)
+    play.live(3 * H)
+    play.now += jump
+    play.live(0.5 * H)
+    assert play.told() == []
