@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from diagnostics.changes import ChangeKind, Severity
 from diagnostics.shared_causes import Cause, Everywhere, SharedCauses
+from diagnostics.telemetry import Report
 from tests.diagnostics.fleets import T0, Play, camera
 
 H = 3600.0
@@ -210,3 +211,17 @@ def test_our_own_clock_set_wrong_or_right_again_is_no_silence_and_no_fault():
         play.wait(1)
         play.live(0.5 * H)
     assert play.told() == []
+
+
+def test_a_rule_that_names_a_bad_release_warns_of_the_devices_that_have_not_crashed_yet():
+    text = (
+        '[[rule]]\nname = "bad-release"\nfault_class = "F31"\nkind = "state"\nstate = "firmware"\n'
+        'one_of = ["2.4.12"]\nseverity = "high"\nclear_samples = 1\n'
+    )
+    play = Play(text, cameras(3))
+    for device, firmware in (("site-0", "2.4.1"), ("site-1", "2.4.12"), ("site-2", "2.4.1")):
+        play.send(Report(device, 1, 1, play.now, play.now, {"cpu_pct": 20.0}, firmware=firmware))
+    assert play.told() == ["opened device:site-1:F31 high"]
+    play.wait(60)
+    play.send(Report("site-1", 2, 0, play.now, play.now, {"cpu_pct": 20.0}, firmware="2.4.13"))
+    assert play.told()[1:] == ["recovered device:site-1:F31 high"]
