@@ -1,6 +1,7 @@
 """Corners of the fleet that only hostile or unlucky devices reach."""
 
 from diagnostics.arrival import Sequence
+from diagnostics.backtest import Replay, Stored
 from diagnostics.catalogue import load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.episodes import Episode, Outcome, Phase, Revision, advance, reconsider
@@ -191,8 +192,9 @@ def test_what_only_a_sample_can_judge_waits_for_the_next_one_while_it_fires():
             )
     told = set(play.told())
     assert {f"opened device:cam0:{name} warning" for name in ("F07", "F11", "F16", "F35", "F41")} <= told
-    play.now += 60
-    play.report("cam0", cpu_pct=20.0)
+    for said in ({"cpu_pct": 20.0}, {"soc_temp_c": 50.0, "sharpness": 1.0, "poe_v": 50.0, "cert_days_left": 20.0}):
+        play.now += 60
+        play.report("cam0", **said)
     assert set(play.told()) == told
 
 
@@ -280,3 +282,40 @@ def test_two_limits_of_one_metric_on_one_side_do_not_overlap():
 def test_the_digest_of_a_rule_file_heeds_no_space_around_it():
     [one], [same] = (split(text) for text in (HOT, f"\n\n{HOT}\n\n"))
     assert one.sha256 == same.sha256
+
+
+def test_a_ticket_that_gets_worse_while_history_is_replayed_is_still_one():
+    replay = Replay(rules(HOT), load_catalogue(), [camera("cam")])
+    replay.feed(Stored("cam", T0 + hour * 3600.0, {"soc_temp_c": value}, {}) for hour, value in enumerate((50, 85, 95)))
+    assert [ticket.episodes for ticket in replay.tickets()] == [1]
+
+
+def test_a_site_that_goes_leaves_the_one_that_has_its_turn_with_it():
+    together = [camera("one", "site-1909"), camera("other", "site-2404")]  # equal in the part that decides on the turn
+    play = Play(HOT, together)
+    play.report("one", soc_temp_c=50.0)
+    play.report("other", soc_temp_c=85.0)
+    play.fleet.forget("one")
+    play._keep(play.fleet.adopt(Engine(rules(SILENT), load_catalogue()), play.now))
+    play.wait(30)
+    assert play.told() == ["opened device:other:F07 warning", "withdrawn device:other:F07 warning"]
+
+
+def test_the_same_rules_once_more_change_nothing():
+    play = Play(HOT)
+    play.report(soc_temp_c=85.0)
+    play._keep(play.fleet.adopt(play.engine, play.now))
+    play.wait(30)
+    assert play.told() == ["opened device:cam:F07 warning"]
+
+
+def test_a_peer_keeps_its_place_among_its_peers_when_another_rule_joins():
+    play = Play(PEER, [camera(f"cam{number}") for number in range(6)])
+    for number in range(6):
+        play.report(f"cam{number}", soc_temp_c=50.0 + number)
+    busier = PEER.replace('"hotter"', '"busier"').replace("soc_temp_c", "cpu_pct")
+    play._keep(play.fleet.adopt(Engine(rules(busier + PEER), load_catalogue()), play.now))
+    play.wait(30)
+    assert [play.fleet._memories[f"cam{number}"].peering("hotter")[0] for number in range(6)] == [
+        50.0 + number for number in range(6)
+    ]
