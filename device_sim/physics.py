@@ -22,7 +22,7 @@ _COLD_S: Final = 40 * 3600.0  # after that a restart is no longer seen in the me
 
 def measure(d: Device, now: float, ahead: Foresight, row: int, complete: bool) -> tuple[Metrics, States]:
     """One report of a healthy device; `complete` adds what changes slowly."""
-    m: Metrics = dict(zip(ahead.names, ahead.values[row].tolist(), strict=True))
+    m: Metrics = dict(zip(ahead.names, ahead.values[row].tolist(), strict=False))  # equal by construction
     awake_s = now - d.booted_at
     filled = m["mem_used_pct"]
     if awake_s < _COLD_S:
