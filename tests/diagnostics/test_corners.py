@@ -319,3 +319,17 @@ def test_a_peer_keeps_its_place_among_its_peers_when_another_rule_joins():
     assert [play.fleet._memories[f"cam{number}"].peering("hotter")[0] for number in range(6)] == [
         50.0 + number for number in range(6)
     ]
+
+
+def test_the_same_new_rules_twice_on_the_way_withdraw_what_is_gone_once():
+    play = Play(HOT, [camera(f"cam-{number}", f"site-{number}") for number in range(8)])
+    play.fleet._handover.a_tick = 1
+    for number in range(8):
+        play.report(f"cam-{number}", soc_temp_c=85.0)
+    new = Engine(rules(SILENT), load_catalogue())
+    for _ in range(2):
+        play._keep(play.fleet.adopt(new, play.now))
+    play.wait(170)
+    assert sorted(words for words in play.told() if "withdrawn" in words) == [
+        f"withdrawn device:cam-{number}:F07 warning" for number in range(8)
+    ]
