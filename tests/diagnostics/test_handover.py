@@ -3,14 +3,16 @@
 import json
 from collections import Counter
 from itertools import pairwise
+from zlib import crc32
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
+from diagnostics.handover import SHELVES
 from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, Play, camera, rules, site
-from tests.diagnostics.test_kinds import PEER
+from tests.diagnostics.test_kinds import FROZEN, PEER
 from tests.diagnostics.test_other_rules import BOOKS, plain, rule_sets
 from tests.diagnostics.test_persistence import ACTS, FINDING, NAMES, Driver
 
@@ -218,3 +220,51 @@ def test_while_a_fleet_goes_over_nobody_is_compared_with_what_others_measured_un
     play.report("cam-1", cpu_pct=90.0)
     assert len(behind(play.fleet)) > 50
     assert play.told() == []
+
+
+def test_the_same_rules_under_two_numbers_are_taken_over_once():
+    play = hot_fleet()
+    again = engine_of(HOT)
+    play.fleet.adopt(again, play.now)
+    play.fleet.adopt(again, play.now)
+    play.wait(200, 1)
+    assert Counter(change.kind.value for change in play.seen) == {"withdrawn": 64}
+    assert list(play.fleet.editions) == [3]
+
+
+def test_what_stood_still_is_forgotten_with_the_last_rule_that_watched_it():
+    play = Play(HOT + FROZEN)
+    play.live(20_000, soc_temp_c=50)
+    assert play.fleet._memories["cam"].stuck_runs is not None
+    play.fleet.adopt(engine_of(HOT), play.now)
+    assert play.fleet._memories["cam"].stuck_runs is None
+    play.fleet.adopt(engine_of(HOT + FROZEN), play.now)
+    play.live(7200, soc_temp_c=50)
+    assert max(play.fleet._memories["cam"].stuck_runs) <= 2
+
+
+def test_a_site_that_is_gone_leaves_its_neighbours_on_the_shelf():
+    names = {}
+    for number in range(10_000):
+        pair = names.setdefault(crc32(f"site-{number}".encode()) % SHELVES, [])
+        pair.append(f"site-{number}")
+        if len(pair) == 2:
+            break
+    play = Play(HOT, [camera(name, name) for name in pair])
+    for name in pair:
+        play.report(name, soc_temp_c=85)
+    play.fleet.forget(pair[0])
+    play._keep(play.fleet.adopt(engine_of(OTHER), play.now))
+    assert play.told()[2:] == [f"withdrawn device:{pair[1]}:F07 warning"]
+
+
+def test_what_a_device_says_to_its_peers_keeps_its_place_when_another_rule_joins():
+    play = Play(PEER, site("a"))
+    play.live(4000, soc_temp_c=50)
+    before = play.fleet._memories["a-cam1"].peering("hotter")
+    groups = {name: list(values) for name, values in play.fleet._peers._groups.items()}
+    other = PEER.replace('"hotter"', '"busier"').replace("soc_temp_c", "cpu_pct")
+    play.fleet.adopt(engine_of(other + PEER), play.now)
+    assert play.fleet._memories["a-cam1"].peering("hotter") == before
+    assert play.fleet._memories["a-cam1"].peering("busier") == (0.0, 0.0)
+    assert {name: list(values) for name, values in play.fleet._peers._groups.items()} == groups
