@@ -14,6 +14,7 @@ from diagnostics.measures import NEVER_DAYS, Moment, usual_value
 from diagnostics.memory import Memory
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
+from diagnostics.rule_parts import severity_of
 from diagnostics.rules import Baseline, Forecast, Level, Peer, Rule
 from diagnostics.shapes import Shape
 
@@ -125,9 +126,16 @@ def _complete_cycles(memory: Memory, moment: Moment) -> None:
             forecasts += names
     if look:  # all of them: one that speaks of no date takes back what another said of the same class
         moment.due.update(forecasts)
-    for (number, _), names in plan.days.items():
-        if number in moment.completed:
-            moment.due.update(names)
+    for (number, column), names in plan.days.items():
+        newest = memory.blocks[number].newest(column) if number in moment.completed else None
+        if newest is not None:
+            moment.due.update([name for name in names if name in active or _may_be_bad(plan.rules[name], newest)])
+
+
+def _may_be_bad(rule: Rule, newest: float) -> bool:
+    """Whether a complete day may be bad: one that is not compared with others says so itself."""
+    assert isinstance(rule, Level)
+    return bool(rule.relative) or severity_of(newest, rule.steps, rule.direction, None) is not None
 
 
 def _may_reach(rule: Rule, newest: float | None) -> bool:

@@ -60,7 +60,8 @@ def plain_play() -> Play:
     """A fleet that judges every rule on samples with every sample, and feeds its tracks one by one."""
     play = fleet_of_all()
     plan = play.engine.plan("camera", "model")
-    plan.unscreened = (*plan.on_sample, *(name for names in plan.forecasts.values() for name in names))
+    of_cycles = [name for table in (plan.forecasts, plan.days) for names in table.values() for name in names]
+    plan.unscreened = (*plan.on_sample, *of_cycles)
     shape = plan.shape(METRICS)
     plan.shapes[METRICS] = replace(shape, rows=(), singly=shape.feeds)
     return play
