@@ -1,4 +1,4 @@
-"""A gateway under torture: `siaga run` in a process of its own, killed, starved and started again."""
+"""The gateway as its users run it: `siaga run` in a process of its own, killed, starved and started again."""
 
 import contextlib
 import json
@@ -12,47 +12,62 @@ from pathlib import Path
 
 from gateway.bench.processes import free_port, used
 
+ROOT = Path(__file__).parents[2]
 START_S = 90.0
 STOP_S = 40.0
 
 
 class GatewayProcess:
-    """One gateway at a time on the same ports and data. `peak_bytes` is the most memory any of them had."""
+    """One gateway at a time on the same free ports and data. `peak_bytes` is the most memory any of them had.
 
-    def __init__(self, folder: Path, settings: str, *, broker_port: int | None, clock_file: Path | None) -> None:
-        self.http_port, self.mqtt_port, self._metrics_port = free_port(), free_port(), free_port()
+    `settings` is TOML that is added to its own, tables; `rules` is a file of rules (None: the shipped ones).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: str = "",
+        *,
+        rules: Path | None = None,
+        broker_port: int | None = None,
+        clock_file: Path | None = None,
+    ) -> None:
+        self.http_port, self.mqtt_port, self.metrics_port = free_port(), free_port(), free_port()
         self.peak_bytes = 0
         self.starts = 0
-        self._log = folder / "gateway.log"
-        config = folder / "siaga.toml"
-        config.write_text(
-            f'data_dir = "{folder}/data"\nrules = ["{folder}/rules.toml"]\n'
-            f'[log]\nlevel = "warning"\n[http]\nport = {self.http_port}\n'
-            f"metrics_port = {self._metrics_port}\n"
+        self.folder, self.log, self.config = folder, folder / "gateway.log", folder / "siaga.toml"
+        self.config.write_text(
+            f'data_dir = "{folder}/data"\n'
+            + (f'rules = ["{rules}"]\n' if rules else "")
+            + f"[http]\nport = {self.http_port}\nmetrics_port = {self.metrics_port}\n"
             f"[mqtt]\nenabled = {str(broker_port is None).lower()}\nport = {self.mqtt_port}\n"
             "messages_per_second = 100000\n"
             + (f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n' if broker_port else "")
             + settings
         )
-        self._command = [sys.executable, "-m", "gateway", "run", "-c", str(config)]
+        self._command = [sys.executable, "-m", "gateway", "run", "-c", str(self.config)]
         if clock_file is not None:
-            self._command = [sys.executable, "-m", "gateway.torture.jumping_clock", str(config), str(clock_file)]
-        self._process: subprocess.Popen[bytes] | None = None
+            self._command = [sys.executable, "-m", "gateway.torture.jumping_clock", str(self.config), str(clock_file)]
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """Of the running process."""
-        assert self._process is not None
-        return self._process.pid
+        assert self.process is not None
+        return self.process.pid
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=ROOT)
 
     def start(self) -> None:
         """Start, and wait until it listens (it may not be ready: a part may be away on purpose)."""
-        self.starts += 1
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        self.launch()
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if self.process is not None and self.process.poll() is not None:
                 raise ChildProcessError(f"the gateway stopped at its start: {self._last_words()}")
             if self.get("/healthz")[0] == 200:
                 return
@@ -78,44 +93,48 @@ class GatewayProcess:
 
     def caught_up(self) -> bool:
         """Whether every committed sample has reached the history (see `History.kept`)."""
-        return "siaga_history_behind 0.0" in self.get("/metrics", self._metrics_port)[1]
+        return "siaga_history_behind 0.0" in self.get("/metrics", self.metrics_port)[1]
 
     def note_memory(self) -> None:
         """Remember the peak so far; the kernel forgets it with the process."""
-        if self._process is not None:
+        if self.process is not None:
             with contextlib.suppress(OSError, StopIteration):
-                self.peak_bytes = max(self.peak_bytes, used(self._process.pid).peak_bytes)
+                self.peak_bytes = max(self.peak_bytes, used(self.process.pid).peak_bytes)
 
     def kill(self) -> None:
         """End it with kill -9: no last words."""
-        assert self._process is not None
+        assert self.process is not None
         self.note_memory()
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
 
-    def stop(self) -> None:
+    def stop_in_order(self) -> None:
         """SIGTERM; ChildProcessError unless it leaves in order."""
-        if self._process is None:
-            return
+        code = self.stop()
+        if code:
+            raise ChildProcessError(f"the gateway left with {code}: {self._last_words()}")
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code (0 where none runs); ChildProcessError if it does not stop."""
+        if self.process is None:
+            return 0
         self.note_memory()
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         process.send_signal(signal.SIGTERM)
         try:
-            code = process.wait(STOP_S)
+            return process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise ChildProcessError(f"the gateway did not stop: {self._last_words()}") from None
-        if code:
-            raise ChildProcessError(f"the gateway left with {code}: {self._last_words()}")
 
     def abandon(self) -> None:
         """End it whatever it does: the scenario is over."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def _last_words(self) -> str:
-        return self._log.read_text(errors="replace")[-600:]
+        return self.log.read_text(errors="replace")[-600:]

@@ -106,7 +106,9 @@ class World:
         self.jump(0.0)
         with _MIGRATING:
             asyncio.run(prepare(self.url, IDS))
-        self.gateway = GatewayProcess(folder, settings, broker_port=broker_port, clock_file=clock_file)
+        settings += '[log]\nlevel = "warning"\n'
+        rules = folder / "rules.toml"
+        self.gateway = GatewayProcess(folder, settings, rules=rules, broker_port=broker_port, clock_file=clock_file)
         stack.callback(self.gateway.abandon)
         self.gateway.start()
         # What a broker keeps for a gateway that never came, nobody has promised: it must have subscribed.
@@ -148,7 +150,7 @@ class World:
         # What a broker has accepted may still be on its way to us.
         self.until(lambda: self._had_effect() >= self.devices.accepted, "all has had its effect", SETTLE_S)
         self.until(self.gateway.caught_up, "all is in the history", SETTLE_S)
-        self.gateway.stop()
+        self.gateway.stop_in_order()
         accepted = {device.device_id: device.accepted for device in self.devices.devices}
         effects, keys = asyncio.run(ledger_effects(self.url))
         ledger = count(accepted, effects)
