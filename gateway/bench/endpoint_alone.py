@@ -1,6 +1,6 @@
 """The embedded endpoint by itself, with a pipeline that only acknowledges: for measuring it and for protocol suites.
 
-`python -m gateway.bench.endpoint_alone --port 1883 --general` serves every client with every topic.
+`python -m gateway.bench.endpoint_alone --port 1883 --general` serves every client with every topic (but two).
 """
 
 import argparse
@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
+from gateway import loops
 from gateway.clock import SystemClock
-from gateway.ingest.endpoint.limits import EndpointSettings
+from gateway.ingest.endpoint.limits import EndpointSettings, for_guests
 from gateway.ingest.endpoint.server import open_endpoint
 from gateway.ports.endpoint import AuthRefusal, Credentials, EndpointStore, Principal, Rights
 from gateway.ports.ingest import Inbound
@@ -22,8 +23,8 @@ from gateway.storage.database import open_database
 from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.endpoint_memory import MemoryEndpointStore
 
-_BROKERS_PACKET: Final = 16 * 1024 * 1024
-_BROKERS_SUBSCRIPTIONS: Final = 10_000
+_CLOSED: Final = ("nosubscribe", "test/nosubscribe")
+"""Topics that public suites want refused."""
 
 
 class PromptIntake:
@@ -84,9 +85,10 @@ async def _serve(
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-    settings = EndpointSettings(host=host, port=port, tls=tls, max_keep_alive_s=max_keep_alive or None)
-    if general:  # bounds of a device are tight; strangers expect those of a broker
-        settings = replace(settings, max_packet_bytes=_BROKERS_PACKET, max_subscriptions=_BROKERS_SUBSCRIPTIONS)
+    settings = EndpointSettings(host=host, port=port, tls=tls)
+    if general:
+        settings = for_guests(settings, _CLOSED)
+    settings = replace(settings, max_keep_alive_s=max_keep_alive or None)
     authenticate = _everyone if general else _devices
     async with (
         _store(database) as store,
@@ -122,7 +124,7 @@ def main() -> None:
         help="the longest keep alive that an MQTT 5 client gets, 60 unless told; 0 grants any",
     )
     arguments = parser.parse_args()
-    asyncio.run(_serve(**vars(arguments)))
+    loops.run(_serve(**vars(arguments)))
 
 
 if __name__ == "__main__":
