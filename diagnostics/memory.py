@@ -92,7 +92,7 @@ class Memory:
     expected_boots: int = 0
     impossible: int = 0  # values dropped since registration
     states: dict[str, str] = field(default_factory=dict)  # shared by devices: replaced, never changed
-    watch_at: float = 0.0  # when silence is looked at next, gateway time
+    watch_at: float = 0.0  # when silence is looked at next, by the wheel's own time
     later_at: float = 0.0  # when a silent device may become a worse case (0 = never)
     transient: int = 0  # how many of the states end when a report does not carry them
     recent: list[Recent] = field(default_factory=list)  # one a shape, few

@@ -53,13 +53,13 @@ class Outages:
 
     def look_at(self, memory: Memory, at: float) -> None:
         """Judge a device's silence at a time, not before."""
-        memory.watch_at = at
-        self.wheel.watch(memory.device.device_id, at)
+        memory.watch_at = at + self.wheel.ahead
+        self.wheel.put(memory.device.device_id, memory.watch_at)
 
     def resume(self, memory: Memory) -> None:
         """Put a device where its memory says that it waits."""
         if not memory.silent_since:
-            self.wheel.watch(memory.device.device_id, min(memory.watch_at, self.deadline(memory)))
+            self.wheel.put(memory.device.device_id, memory.watch_at)
         elif memory.later_at:
             self._later.watch(memory.device.device_id, memory.later_at)
 

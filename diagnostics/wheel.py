@@ -13,8 +13,11 @@ class Wheel:
 
     def watch(self, device_id: str, at: float) -> None:
         """Look at a device at a time (or at the next opportunity, if that has passed)."""
-        bucket = max(self.next, int(at + self.ahead) + 1)
-        self._buckets.setdefault(bucket, []).append(device_id)
+        self.put(device_id, at + self.ahead)
+
+    def put(self, device_id: str, at: float) -> None:
+        """The same by the wheel's own time."""
+        self._buckets.setdefault(max(self.next, int(at) + 1), []).append(device_id)
 
     def due(self, now: float) -> list[str]:
         """Everybody whose time has come, once, in order of their ids. Who was restored in place is in here twice."""
