@@ -116,7 +116,7 @@ class HistoryStore(Section):
 class Pipeline(Section):
     """Bounds of the path from broker to store. The outbox is what is committed but not yet in the history store."""
 
-    window: int = Field(default=5000, ge=10)
+    window: int = Field(default=2000, ge=10)
     batch: int = Field(default=500, ge=1, le=5000)
     outbox_max_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
     outbox_max_age_s: Seconds = 7 * 24 * 3600
