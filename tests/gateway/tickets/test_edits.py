@@ -19,7 +19,7 @@ from gateway.tickets.edits import (
     take,
     wait,
 )
-from gateway.tickets.policy import Episode, Leave, Lower, Raise, Reason
+from gateway.tickets.policy import Episode, Leave, Lower, Raise, Reason, Reopen
 from gateway.tickets.ticket import CloseCode, Entry, State, WaitingFor
 from tests.gateway.tickets.test_sla import fresh
 from tests.parts.stores import HOUR, NOW, change
@@ -118,3 +118,7 @@ def test_what_changes_a_ticket_needs_one_and_a_closed_one_is_final() -> None:
         carry_out(worse, None, None, change(), NOW, NOW)
     with pytest.raises(IllegalStep, match="cannot become"):
         wait(replace(closed()), "ana", WaitingFor.PARTS, NOW)
+
+
+def test_a_ticket_that_is_open_again_is_told() -> None:
+    assert announcement(Reopen(Reason.CAME_BACK, Severity.HIGH)) == "ticket.reopened"
