@@ -24,7 +24,6 @@ from firmware_updates.service import UpdateService
 from gateway.clock import SystemClock
 from gateway.commands.firmware import service_of
 from gateway.commands.run import add_settings, settings_of
-from gateway.firmware.devices import follow_registry
 from gateway.firmware.views import UpdatePages
 from gateway.ports.registry import DeviceStatus
 from gateway.settings import Settings
@@ -118,7 +117,6 @@ async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
         pages = UpdatePages(database, updates, service)
         if action == "create":
             registry = SqlRegistry(database)
-            await follow_registry(updates, service, registry)
             targets = await _targets(registry, arguments)
             release = await updates.read(lambda store: store.release(arguments.release))
             if release is not None and await images.size(release.manifest.sha256) is None:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-import structlog
-
 from diagnostics.changes import Change, ChangeKind, Scope
 from firmware_updates.attempt_row import AT_RISK
 from firmware_updates.clockwork import COHORT_MOST
@@ -16,7 +14,6 @@ from firmware_updates.ports import Done, UpdateStore
 from firmware_updates.rollout import RolloutState
 from firmware_updates.service import UpdateService
 from gateway.clock import Clock, every
-from gateway.firmware.devices import follow_registry
 from gateway.firmware.gate_memory import GateMemory
 from gateway.firmware.support import SupportWatch
 from gateway.ingest.digest import EXPECT, INTERNAL
@@ -25,8 +22,6 @@ from gateway.ports.history import Sample
 from gateway.ports.ingest import Inbound, Intake
 from gateway.ports.registry import Registry
 from gateway.storage.update_desk import SqlUpdates
-
-log = structlog.get_logger()
 
 TICK_S: Final = 5.0
 ACTIVE: Final = frozenset(RolloutState) - {
@@ -131,9 +126,7 @@ class UpdatePart:
             self._wake.set()
 
     async def step(self, now: float) -> None:
-        """One round: the registry's changes, what is due, who is alive, what to expect."""
-        if await follow_registry(self.updates, self.service, self._registry):
-            log.info("updates follow the registry")
+        """One round: what is due, who is alive, what to expect."""
         if not self._memory.recalled:
             await self._memory.recall()
         await self._watch()

@@ -15,7 +15,6 @@ from firmware_updates.ports import UpdateStore
 from firmware_updates.refusal import Refusal
 from firmware_updates.service import UpdateService
 from firmware_updates.work import Missing
-from gateway.firmware.devices import follow_registry
 from gateway.firmware.images import ImageStore
 from gateway.firmware.targets import chosen, known, planned, policy_of
 from gateway.ports.registry import Registry
@@ -148,7 +147,6 @@ class ReleaseDesk:
                 yield row
 
     async def _chosen(self, wish: Wish) -> list[str]:
-        await follow_registry(self._updates, self._service, self._registry)
         return await chosen(self._registry, wish)
 
     async def _whole(self, release_id: str) -> Release:

@@ -46,7 +46,7 @@ def policy_of(wish: Wish, devices: int) -> Policy:
 
 
 def known(store: UpdateStore, ids: Sequence[str]) -> list[UpdateDevice]:
-    """The devices that the update part knows (it follows the registry within seconds)."""
+    """Those of these devices that are there."""
     return [device for one in ids if (device := store.device(one)) is not None]
 
 

@@ -106,6 +106,9 @@ class Registry(Protocol):
     async def search_devices(self, text: str, after: str = "", limit: int = 50) -> Sequence[RegisteredDevice]:
         """By id, name, model, site or customer name, in id order after `after`."""
 
+    async def support_ending(self, first: str, last: str, after: str = "", limit: int = 200) -> Sequence[str]:
+        """Ids of active devices whose software updates end on a day from `first` to `last`, in order after `after`."""
+
     async def site(self, site_id: str) -> Site | None:
         """One site."""
 

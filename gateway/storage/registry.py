@@ -110,6 +110,13 @@ class SqlRegistry:
             statement = statement.where(or_(*own, devices.c.site_id.in_(places)))
         return await self._many(statement)
 
+    async def support_ending(self, first: str, last: str, after: str = "", limit: int = 200) -> Sequence[str]:
+        """See the port."""
+        of = devices.c
+        ending = select(of.device_id).where(of.support_until.between(max(first, "1"), last), of.device_id > after)
+        ending = ending.where(of.status == DeviceStatus.ACTIVE.value).order_by(of.device_id).limit(limit)
+        return [device_id for (device_id,) in await self._rows(ending)]
+
     async def site(self, site_id: str) -> Site | None:
         """See the port."""
         row = await self._one(select(sites).where(sites.c.site_id == storable(site_id)))

@@ -24,10 +24,9 @@ from gateway.storage.schema.updates import (
     update_releases,
     update_rollouts,
 )
+from gateway.storage.update_devices import read_devices
 from gateway.storage.upsert import upsert
 
-_DEVICE = select(update_devices.c.row).where(update_devices.c.device_id == bindparam("key"))
-_DEVICES = select(update_devices.c.row).where(update_devices.c.device_id.in_(bindparam("keys", expanding=True)))
 _RELEASE = select(update_releases.c.row).where(update_releases.c.release_id == bindparam("key"))
 _ROLLOUT = select(update_rollouts.c.row).where(update_rollouts.c.rollout_id == bindparam("key"))
 _ATTEMPT = select(update_attempts.c.row).where(update_attempts.c.attempt_id == bindparam("key"))
@@ -69,8 +68,8 @@ class SqlUpdateStore:
 
     def device(self, device_id: str) -> UpdateDevice | None:
         """See the port."""
-        row = self._row(_DEVICE, device_id)
-        return decode_row(UpdateDevice, row) if row else None
+        found = read_devices(self._connection, [device_id])
+        return found[0] if found else None
 
     def put_device(self, device: UpdateDevice) -> None:
         """See the port."""
@@ -78,8 +77,7 @@ class SqlUpdateStore:
 
     def devices(self, device_ids: Sequence[str]) -> Sequence[UpdateDevice]:
         """See the port."""
-        ids = [storable(device_id) for device_id in device_ids]
-        return [decode_row(UpdateDevice, row) for row in self._rows(_DEVICES, {"keys": ids})]
+        return read_devices(self._connection, device_ids)
 
     def put_devices(self, devices: Sequence[UpdateDevice]) -> None:
         """See the port."""

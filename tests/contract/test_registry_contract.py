@@ -100,6 +100,16 @@ async def test_a_thousand_devices_stream_in_id_order(stores: Stores) -> None:
     assert ids == sorted(ids)
 
 
+async def test_devices_whose_updates_end_are_found_by_the_day_in_pages(stores: Stores) -> None:
+    await register(stores.registry)
+    days = {"e-1": "2026-12-01", "e-2": "2026-12-31", "e-3": "2027-01-01", "e-4": "", "e-5": "2026-12-15"}
+    made = [replace(CAMERA, device_id=device_id, support_until=day) for device_id, day in days.items()]
+    await stores.registry.put(devices=[*made[:4], replace(made[4], status=DeviceStatus.RETIRED)])
+    assert await stores.registry.support_ending("2026-12-01", "2026-12-31") == ["e-1", "e-2"]
+    assert await stores.registry.support_ending("2026-12-01", "2027-12-31", "e-1", 1) == ["e-2"]
+    assert "e-4" not in await stores.registry.support_ending("", "2026-12-31")
+
+
 async def test_a_site_shows_what_others_hang_on_first(stores: Stores) -> None:
     await register(stores.registry)
     await stores.registry.put(

@@ -1,8 +1,9 @@
 """Customers, sites and devices in memory."""
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import islice
 
-from gateway.ports.registry import Customer, RegisteredDevice, Site
+from gateway.ports.registry import Customer, DeviceStatus, RegisteredDevice, Site
 from gateway.storage.inventory import Missing, check
 
 _KINDS = ("router", "recorder", "switch")
@@ -69,6 +70,18 @@ class MemoryRegistry:
         wanted = text.strip().lower()
         found = [d for d in self._devices.values() if d.device_id > after and wanted in self._words(d)]
         return sorted(found, key=lambda d: d.device_id)[:limit]
+
+    async def support_ending(self, first: str, last: str, after: str = "", limit: int = 200) -> Sequence[str]:
+        """See the port."""
+        ending = (
+            device_id
+            for device_id, device in sorted(self._devices.items())
+            if device_id > after
+            and device.status is DeviceStatus.ACTIVE
+            and device.support_until
+            and first <= device.support_until <= last
+        )
+        return list(islice(ending, limit))
 
     async def site(self, site_id: str) -> Site | None:
         """See the port."""

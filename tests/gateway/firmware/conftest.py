@@ -20,11 +20,12 @@ from gateway.firmware.release_desk import ReleaseDesk
 from gateway.firmware.views import UpdatePages
 from gateway.ports.registry import Role, User
 from gateway.storage.database import Database, open_database
+from gateway.storage.registry import SqlRegistry
 from gateway.storage.update_desk import SqlUpdates
 from gateway.web.server import create_app
 from tests.firmware_updates.factories import RELEASE_KEY
 from tests.gateway.web.conftest import Person
-from tests.gateway.web.world import HASH, NOW, World, make_world
+from tests.gateway.web.world import CUSTOMERS, DEVICES, HASH, NOW, SITES, World, make_world
 from tests.parts.stores import time_to_act
 
 IMAGE = b"the bytes of a camera's software " * 3000
@@ -80,6 +81,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     trusted = key_set(KeyRole.RELEASE, 1, [public_raw(RELEASE_KEY)])
     service = UpdateService(Director(generate_key(), trusted, images))
     async with open_database(f"sqlite:///{tmp_path}/siaga.db") as database:
+        await SqlRegistry(database).put(CUSTOMERS, SITES, DEVICES)
         updates = SqlUpdates(database, service, time_to_act, world.clock)
         releases = ReleaseDesk(updates, service, world.registry, images)
         pages = UpdatePages(database, updates, service)

@@ -13,7 +13,6 @@ from firmware_updates.messages import Component
 from firmware_updates.policy import Policy
 from firmware_updates.service import UpdateService
 from firmware_updates.signing import KeyRole, generate_key, key_set, public_raw
-from gateway.firmware.devices import follow_registry
 from gateway.firmware.images import ImageStore
 from gateway.firmware.owners_desk import OwnersDesk
 from gateway.firmware.release_desk import ReleaseDesk
@@ -22,11 +21,12 @@ from gateway.ports.notifications import Delivery
 from gateway.ports.registry import Role, User
 from gateway.storage.database import open_database
 from gateway.storage.memory import MemoryDeliveries, MemoryNotificationOutbox
+from gateway.storage.registry import SqlRegistry
 from gateway.storage.update_desk import SqlUpdates
 from gateway.web.parts import WebParts
 from tests.firmware_updates.factories import RELEASE_KEY, stock
 from tests.gateway.firmware.conftest import IMAGE, manifest_of, signed
-from tests.gateway.web.world import DAY, HASH, HOUR, NOW, World, make_world
+from tests.gateway.web.world import CUSTOMERS, DAY, DEVICES, HASH, HOUR, NOW, SITES, World, make_world
 from tests.parts.stores import time_to_act
 
 ASKED, PLANNED, NEW = "senggigi-cam-01", "kemang-cam-02", "kemang-cam-04"
@@ -55,7 +55,9 @@ async def scene(folder: Path) -> AsyncIterator[tuple[World, WebParts, str, SqlUp
         newer = manifest_of(IMAGE + b"!", version="2.6.0", release_counter=8, notes=NOTES)
         await desk.publish(newer.encode(), signed(newer)["signatures"], "ayu", NOW - HOUR)  # type: ignore[arg-type]
         release = release_id(document.encode())
-        await follow_registry(updates, service, world.registry)
+        own = SqlRegistry(database)
+        await own.put(CUSTOMERS, SITES, DEVICES)
+        await own.put(devices=[replace(device, support_until="2026-12-31")])
         await updates.act(lambda store: _rollouts(store, service, release))
         for minute in range(3):
             await updates.tick(NOW + 60 * minute)

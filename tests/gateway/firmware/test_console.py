@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from firmware_updates.attempt_row import State
-from gateway.firmware.devices import follow_registry
 from tests.firmware_updates.factories import stock
 from tests.gateway.firmware.conftest import IMAGE, manifest_of, signed
 from tests.gateway.web.conftest import Person
@@ -21,7 +20,6 @@ ROLLOUT = "/staff/rollouts/kemang-1"
 async def release(gateway) -> str:
     """A whole release, and a site whose cameras have reported; the page of the release."""
     name = await gateway.published()
-    await follow_registry(gateway.updates, gateway.service, gateway.world.registry)
 
     def report(store):  # type: ignore[no-untyped-def]
         for number in range(1, 5):

@@ -13,7 +13,6 @@ from firmware_updates.policy import Policy
 from firmware_updates.service import UpdateService
 from firmware_updates.signing import KeyRole, encode_signature, generate_key, key_set, public_raw, sign
 from gateway.clock import ManualClock
-from gateway.firmware.devices import update_device
 from gateway.firmware.images import ImageStore
 from gateway.ports.registry import Customer, RegisteredDevice, Site
 from gateway.storage.changes import apply_change
@@ -51,9 +50,7 @@ class Scene:
 
     async def approve(self, *, approve: bool = True) -> None:
         def roll_out(store):  # type: ignore[no-untyped-def]
-            device = RegisteredDevice("cam-1", "Door", "camera", "Dome 2", "shop")
-            row = update_device(device, "Asia/Jakarta")
-            self.service.register(store, [replace(row, stock=stock(received_at=self.now), hw_id="cam-a")])
+            store.put_device(replace(store.device("cam-1"), stock=stock(received_at=self.now), hw_id="cam-a"))
             signed = [encode_signature(sign(DOCUMENT, RELEASE_KEY))]
             release = self.service.publish_release(store, "ayu", DOCUMENT, signed, self.now)
             self.service.create_rollout(
