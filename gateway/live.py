@@ -1,7 +1,8 @@
 """The fleet in memory: filled from the registry, followed while that changes, checkpointed by the pipeline."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -68,6 +69,11 @@ class FleetMemory:
         elif device.device_id in self.registered:
             self.registered.discard(device.device_id)
             self.fleet.forget(device.device_id)
+
+    def some_that_spoke(self, most: int) -> Iterator[str]:
+        """Ids of devices that have reported: all of them, or at most `most` spread evenly."""
+        spoke = self.fleet._memories
+        return islice(spoke, 0, None, -(-len(spoke) // most) or 1)
 
     @property
     def told_deaf(self) -> bool:

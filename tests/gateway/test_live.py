@@ -6,6 +6,7 @@ from diagnostics.catalogue import load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.rule_file import load_default_rules
+from diagnostics.telemetry import Report
 from gateway.clock import ManualClock
 from gateway.live import FleetMemory, LivePages, follow_registry, load_registry, watch_hearing
 from gateway.ports.live import Liveness
@@ -55,6 +56,18 @@ async def test_a_registered_device_that_never_spoke_is_shown_as_such_and_an_unkn
     assert pages.view("stranger") is None
     assert pages.blind_since() is None
     assert memory.received_at("cam-1") is None
+
+
+def test_of_a_large_fleet_some_that_spoke_stand_for_all_and_of_a_small_one_all_do() -> None:
+    memory = empty_memory()
+    for number in range(300):
+        memory.put(RegisteredDevice(f"cam-{number}", "Door", "camera", "m", "shop"))
+    assert list(memory.some_that_spoke(10)) == []
+    for number in range(0, 300, 3):
+        memory.fleet.observe(Report(f"cam-{number}", 1, 1, None, 100.0, {"cpu_pct": 4.0}))
+    assert len(list(memory.some_that_spoke(100))) == len(list(memory.some_that_spoke(5000))) == 100
+    for most in (1, 7, 10, 99):
+        assert 0 < len(list(memory.some_that_spoke(most))) <= most
 
 
 async def test_a_broker_that_is_away_for_long_is_our_outage_from_its_beginning_and_a_short_one_is_nothing() -> None:
