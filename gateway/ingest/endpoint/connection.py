@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, cast
 from gateway.ingest.endpoint import admission, codec
 from gateway.ingest.endpoint.flow import Pause, Phase
 from gateway.ingest.endpoint.line import Line
-from gateway.ingest.endpoint.packets import V5, V311, Connect, Kind
+from gateway.ingest.endpoint.packets import V311, Connect, Kind
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.scan import Routes, scan
 from gateway.ports.endpoint import Rights
-from gateway.ports.ingest import Inbound
 
 if TYPE_CHECKING:
     from gateway.ingest.endpoint.hub import Hub
@@ -54,17 +53,18 @@ class Connection(Line, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read what is complete, keep the rest."""
-        if self.phase is Phase.CLOSED:
-            return
-        self.hub.counters.bytes_in += nbytes
-        data = bytes(self.hub.buffer[:nbytes])
-        if self._tail is not None:
+        hub = self.hub
+        data = bytes(hub.buffer[:nbytes])
+        hub.counters.bytes_in += nbytes
+        if self._tail is None:
+            if self.phase is not Phase.CLOSED:
+                self.read(data)
+        elif self.phase is not Phase.CLOSED:
             self._tail += data
-            if len(self._tail) < self._need or self.phase is Phase.ADMITTING:
-                return
-            data = bytes(self._tail)
-            self._tail = None
-        self.read(data)
+            if len(self._tail) >= self._need and self.phase is not Phase.ADMITTING:
+                data = bytes(self._tail)
+                self._tail = None
+                self.read(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The network connection is gone."""
@@ -90,20 +90,26 @@ class Connection(Line, asyncio.BufferedProtocol):
     def read(self, data: bytes) -> None:
         """Take the packets in `data` in order; an incomplete one at the end is kept."""
         hub = self.hub
-        batch: list[Inbound] = []
+        inbox = hub.inbox
+        before = len(inbox)
         failure: ProtocolError | None = None
         at = len(data)
         try:
-            at = scan(self, data, batch) if self.phase is Phase.OPEN else self._greet(data)
+            at = scan(self, data, inbox) if self.phase is Phase.OPEN else self._greet(data)
         except ProtocolError as error:
             failure = error
-        if batch:
-            hub.counters.publishes_in += len(batch)
-            hub.hand_in(batch)
-            self._judge_load(len(batch))
-            if self.version == V5 and self.unacknowledged > hub.settings.receive_maximum and failure is None:
-                failure = ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than allowed")
-        elif hub.full and self.phase is Phase.OPEN and self.principal.rights is Rights.GUEST:
+        now_s = hub.seconds()
+        count = len(inbox) - before
+        if count:
+            hub.counters.publishes_in += count
+            hub.came()
+            if self.bucket is not None:
+                wait_s = self.bucket.spend(count, now_s)
+                if wait_s:
+                    self._rest(wait_s)
+            if self.unacknowledged >= hub.most_unacknowledged and failure is None:
+                failure = self._judge_window_of_client()
+        if hub.full and self.phase is Phase.OPEN and (count or self.principal.rights is Rights.GUEST):
             hub.hold(self)
             self.pause(Pause.PIPELINE)
         if failure is not None:
@@ -111,8 +117,10 @@ class Connection(Line, asyncio.BufferedProtocol):
         elif at < len(data) and self.phase is not Phase.CLOSED:
             self._tail = bytearray(data[at:])
             self._need = codec.wanted(data, at)
-        self.heard()
-        hub.flush()
+        if self.phase is Phase.OPEN and not self._pause:
+            self.deadline = now_s + self.keep_alive_s if self.keep_alive_s else None
+        if hub.dirty:
+            hub.flush()
 
     def _greet(self, data: bytes) -> int:
         if self.phase is not Phase.WAITING or not data:
@@ -142,20 +150,19 @@ class Connection(Line, asyncio.BufferedProtocol):
         if rest:
             self.read(bytes(rest))
 
-    def _judge_load(self, count: int) -> None:
-        hub = self.hub
-        if hub.full:
-            hub.hold(self)
-            self.pause(Pause.PIPELINE)
-        if self.version == V311 and self.unacknowledged >= hub.settings.receive_maximum:
-            hub.counters.paused_for_window += 1
+    def _rest(self, wait_s: float) -> None:
+        self.hub.counters.paused_for_rate += 1
+        self.pause(Pause.RATE)
+        self.hub.rest(self, wait_s)
+
+    def _judge_window_of_client(self) -> ProtocolError | None:
+        """A client of MQTT 5 knows how many messages may be in flight; one of 3.1.1 is read no further."""
+        if self.version == V311:
+            self.hub.counters.paused_for_window += 1
             self.pause(Pause.WINDOW)
-        if self.bucket is not None:
-            wait_s = self.bucket.spend(count, hub.seconds())
-            if wait_s:
-                hub.counters.paused_for_rate += 1
-                self.pause(Pause.RATE)
-                hub.rest(self, wait_s)
+        elif self.unacknowledged > self.hub.most_unacknowledged:
+            return ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than allowed")
+        return None
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

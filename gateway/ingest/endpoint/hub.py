@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES: Final = 131_072
 _STALE_EXPIRIES: Final = 1_000
+_LOT: Final = 500
 
 
 class _Own:
@@ -49,12 +50,17 @@ class Hub:
         self, settings: EndpointSettings, intake: Intake, store: EndpointStore, authenticate: Authenticate, clock: Clock
     ) -> None:
         self.settings = settings
+        self.most_unacknowledged, self.most_bytes = settings.receive_maximum, settings.max_packet_bytes
         self.intake = intake
         self.authenticate = authenticate
         self.clock = clock
+        self.now = clock.now
         self.counters = Counters()
         self.journal = Journal(store, self.counters)
         self.router: Router[Line] = Router(settings, self.journal, self.counters)
+        self.dirty = self.router.dirty
+        self.inbox: list[Inbound] = []
+        self._called = False
         self.sessions: dict[str, Session[Line]] = {}
         self.connections: set[Connection] = set()
         self.tasks: asyncio.TaskGroup
@@ -184,7 +190,8 @@ class Hub:
         if principal.rights is Rights.GUEST:
             return
         device_id, channel = device_topics.parse(will.topic)
-        self.hand_in([Inbound(device_id, channel, will.payload, now, self._own, 0)])
+        self.inbox.append(Inbound(device_id, channel, will.payload, now, self._own, 0))
+        self._soon()
 
     def forget(self, session: Session["Line"]) -> None:
         """A stored session will not outlive its connection after all."""
@@ -213,11 +220,33 @@ class Hub:
             bucket = self._buckets[principal.identity] = TokenBucket(rate, self.seconds())
         return bucket
 
-    def hand_in(self, batch: list[Inbound]) -> None:
-        """Give a batch to the pipeline; once its window (or the journal) is full, no connection reads on."""
-        if not self.intake.take(batch) and not self.full:
-            self.full = True
-            self.intake.when_room(self._room)
+    def came(self) -> None:
+        """There are messages in `inbox`: they are handed in when this turn of the loop ends, at once if they are many."""
+        if len(self.inbox) >= _LOT:
+            self.hand_in()
+        elif not self._called:
+            self._soon()
+
+    def _soon(self) -> None:
+        if not self._called:
+            self._called = True
+            self._loop.call_soon(self._hand_in_later)
+
+    def _hand_in_later(self) -> None:
+        self._called = False
+        self.hand_in()
+
+    def hand_in(self) -> None:
+        """Give what came to the pipeline; once its window (or the journal) is full, no connection reads on."""
+        if self.inbox:
+            batch, self.inbox = self.inbox, []
+            if not self.intake.take(batch) and not self.full:
+                self.full = True
+                self.intake.when_room(self._room)
+                for link in {message.link for message in batch}:
+                    if isinstance(link, Flow) and link.is_open:
+                        self.hold(link)
+                        link.pause(Pause.PIPELINE)
         self.mind_backlog()
 
     def mind_backlog(self) -> None:
@@ -248,7 +277,7 @@ class Hub:
 
     def flush(self) -> None:
         """Let every connection with something new send it."""
-        while self.router.dirty:
-            session, _ = self.router.dirty.popitem()
+        while self.dirty:
+            session, _ = self.dirty.popitem()
             if session.line is not None:
                 session.line.pump()

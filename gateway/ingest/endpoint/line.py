@@ -78,9 +78,12 @@ class Line(Flow):
         elif receipts and self.phase is Phase.OPEN:
             count = len(receipts)
             self.unacknowledged -= count
-            pubacks = pack(f">{count}I", *map(_PUBACK.__or__, receipts)) if count > 1 else _ONE(_PUBACK | receipts[0])
-            self.write(pubacks)
-            self._judge_window()
+            if not self._transport.is_closing():
+                self._transport.write(
+                    _ONE(_PUBACK | receipts[0]) if count == 1 else pack(f">{count}I", *map(_PUBACK.__or__, receipts))
+                )
+            if self._pause:
+                self._judge_window()
 
     def await_answer(self, answer: Answer) -> int:
         """A receipt for a message that needs more than a PUBACK."""

@@ -46,10 +46,10 @@ class Routes:
 def scan(connection: "Connection", data: bytes, batch: list[Inbound]) -> int:
     """Take the complete packets of an open connection in order, messages into `batch`; return how far that went."""
     hub = connection.hub
-    router = hub.router
-    now = hub.clock.now()
-    known = connection.routes.fresh(router.version)
-    limit = hub.settings.max_packet_bytes
+    router, routes = hub.router, connection.routes
+    now = hub.now()
+    known = routes.known if routes.version == router.version else routes.fresh(router.version)
+    limit = hub.most_bytes
     five = connection.version == V5
     size = len(data)
     at = 0
@@ -89,6 +89,6 @@ def scan(connection: "Connection", data: bytes, batch: list[Inbound]) -> int:
         dialogue.hear(connection, codec.decode(first, data, head, end, connection.version), batch, now)
         if not connection.is_open:
             return size
-        known = connection.routes.fresh(router.version)
+        known = routes.fresh(router.version)
         at = end
     return at

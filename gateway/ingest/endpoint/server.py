@@ -115,6 +115,7 @@ async def open_endpoint(
             for connection in list(hub.connections):
                 connection.will = None
                 connection.fail(Reason.SERVER_SHUTTING_DOWN, "the gateway stops")
+            hub.hand_in()
             await _last_words(hub, running[0])
             for task in (*running, *hub.admissions):
                 task.cancel()
