@@ -1,14 +1,18 @@
 """Parsing at the edge: the JSON of devices becomes typed messages, or one line that says what is wrong with it.
 
-Each payload is validated once, by pydantic's own JSON parser (json.loads first costs twice as much).
+A report as the protocol has it is read by msgspec, in three fifths of the time that pydantic takes. Whatever msgspec
+does not take goes to pydantic (its own JSON parser: json.loads first costs twice as much), which has the last word and
+finds the words for a refusal. Both say the same of every payload but one whose ignored fields hold broken UTF-8.
 Unknown fields are ignored, so that newer firmware may say more. NaN, infinities, booleans as numbers and numbers beyond
 1e15 are refused (docs/device-protocol.md).
 """
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic asks for this pair
 
@@ -37,6 +41,25 @@ class _ReportJson(TypedDict):
     states: NotRequired[Annotated[dict[Annotated[str, Field(max_length=48)], Word], Field(max_length=MAX_METRICS)]]
 
 
+_Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+_Counter = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Name = Annotated[str, msgspec.Meta(max_length=48)]
+_Word = Annotated[str, msgspec.Meta(max_length=128)]
+
+
+class _UsualReport(msgspec.Struct, gc=False):
+    """The same once more, for msgspec. What is optional may be absent, but only `at` may be null."""
+
+    v: Literal[1]
+    boot: _Counter
+    seq: _Counter
+    uptime_s: _Number | msgspec.UnsetType = msgspec.UNSET
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    firmware: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    metrics: Annotated[dict[str, _Number], msgspec.Meta(max_length=MAX_METRICS)] = msgspec.field(default_factory=dict)
+    states: Annotated[dict[_Name, _Word], msgspec.Meta(max_length=MAX_METRICS)] = msgspec.field(default_factory=dict)
+
+
 class _EventJson(TypedDict):
     v: Literal[1]
     boot: Counter
@@ -57,6 +80,7 @@ _reports: TypeAdapter[list[_ReportJson]] = TypeAdapter(list[_ReportJson])
 _anything: TypeAdapter[list[Any]] = TypeAdapter(list[Any])
 _event: TypeAdapter[_EventJson] = TypeAdapter(_EventJson)
 _status: TypeAdapter[_StatusJson] = TypeAdapter(_StatusJson)
+_read_usual = msgspec.json.Decoder(_UsualReport).decode
 _validate_report = _report.validator.validate_json
 
 
@@ -82,6 +106,26 @@ def report(payload: bytes, device_id: str, received_at: float) -> Report:
     """Parse one report. Raises Refused."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise Refused(f"{len(payload)} bytes; a report has at most {MAX_MESSAGE_BYTES}", too_large=True)
+    try:
+        said = _read_usual(payload)
+    except (ValueError, RecursionError):
+        return _judged(payload, device_id, received_at)
+    at, uptime_s = said.at, said.uptime_s
+    return Report(
+        device_id,
+        said.boot,
+        said.seq,
+        None if at is None else at.timestamp(),
+        received_at,
+        said.metrics,
+        said.states,
+        None if uptime_s is msgspec.UNSET else uptime_s,
+        said.firmware,
+    )
+
+
+def _judged(payload: bytes, device_id: str, received_at: float) -> Report:
+    """What pydantic says of one report. Raises Refused."""
     try:
         fields = _validate_report(payload)
     except ValidationError as error:

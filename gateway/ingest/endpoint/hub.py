@@ -221,7 +221,7 @@ class Hub:
         return bucket
 
     def came(self) -> None:
-        """There are messages in `inbox`: they are handed in when this turn of the loop ends, at once if they are many."""
+        """There are messages in `inbox`: hand them in when this turn of the loop ends, at once if they are many."""
         if len(self.inbox) >= _LOT:
             self.hand_in()
         elif not self._called:

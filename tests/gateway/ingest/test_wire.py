@@ -1,11 +1,13 @@
 """What devices may say, and the one line they get for what they may not."""
 
 import json
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagnostics.telemetry import Report
 from gateway.ingest import wire
 
 GOOD = {"v": 1, "boot": 12, "seq": 1832, "uptime_s": 86412, "at": "2026-11-21T10:00:00Z", "firmware": "2.4.1"}
@@ -114,3 +116,71 @@ def test_no_bytes_at_all_raise_anything_but_a_refusal(payload: bytes) -> None:
             parse(payload, "cam-1", 0.0)
         except wire.Refused as refused:
             assert refused.detail.isprintable()
+
+
+_numbers = st.one_of(
+    st.integers(-(10**17), 10**17),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.integers(0, 2**54).map(float),
+    st.sampled_from([1e15, -1e15, 1.0000001e15, 2**53, 2**53 + 1, -0.0, 5e-324]),
+)
+_odd = st.one_of(st.none(), st.booleans(), _numbers, st.text(max_size=5), st.lists(st.none(), max_size=1))
+_words = st.one_of(st.text(max_size=130), st.sampled_from(["x" * 128, "é" * 128, "x" * 129]))
+_stamps = st.one_of(
+    st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat()),
+    st.from_regex(
+        r"20[0-9]{2}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]{0,9})?)?(Z|[+-][0-9:]{2,6})?"
+    ),
+    st.integers(0, 2**33),
+)
+
+
+def _mostly(good: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.integers(0, 11).flatmap(lambda dice: good if dice else _odd)
+
+
+_names = st.one_of(st.text(max_size=60), st.sampled_from(["soc_temp_c", "x" * 48, "x" * 49]))
+_fields = st.fixed_dictionaries(
+    {"v": _mostly(st.just(1)), "boot": _mostly(st.integers(0, 9)), "seq": _mostly(st.integers(0, 2**53))},
+    optional={
+        "uptime_s": _mostly(_numbers),
+        "at": _mostly(_stamps),
+        "firmware": _mostly(_words),
+        "metrics": _mostly(st.dictionaries(_names, _mostly(_numbers), max_size=4)),
+        "states": _mostly(st.dictionaries(_names, _mostly(_words), max_size=4)),
+        "mood": _odd,
+    },
+)
+
+
+def _said(report: Report) -> tuple[object, ...]:
+    return (report.boot, report.seq, report.metrics, report.states, report.uptime_s, report.firmware)
+
+
+@settings(deadline=None, max_examples=400)
+@given(_fields, st.booleans())
+def test_both_parsers_of_a_report_say_the_same(fields: dict[str, object], escaped: bool) -> None:
+    payload = json.dumps(fields, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    try:
+        judged = wire._judged(payload, "cam-1", 7.0)
+    except wire.Refused as refused:
+        with pytest.raises(wire.Refused, match=re.escape(refused.detail)):
+            wire.report(payload, "cam-1", 7.0)
+        return
+    taken = wire.report(payload, "cam-1", 7.0)
+    assert _said(taken) == _said(judged)
+    if judged.captured_at is None:
+        assert taken.captured_at is None
+    else:
+        # The one cuts what is finer than a microsecond, the other rounds it.
+        assert taken.captured_at == pytest.approx(judged.captured_at, abs=2e-6, rel=0)
+
+
+@pytest.mark.parametrize("depth", [100, 5000])
+def test_a_field_nested_beyond_measure_harms_nobody(depth: int) -> None:
+    payload = b'{"v":1,"boot":1,"seq":1,"x":' + b"[" * depth + b"]" * depth + b"}"
+    if depth == 100:
+        assert wire.report(payload, "cam-1", 7.0).seq == 1
+    else:
+        with pytest.raises(wire.Refused, match="recursion"):
+            wire.report(payload, "cam-1", 7.0)
