@@ -84,8 +84,8 @@ class InfluxHistory:
         names = self._metrics()
         if not names:
             return {}
-        query = ";".join(influxql.newest(device, name) for name in names)
-        results = self._connection.query(query, self._connection.address.bucket)
+        statements = [influxql.newest(device, name) for name in names]
+        results = self._connection.query_each(statements, self._connection.address.bucket)
         found = {name: influxql.read_samples(result) for name, result in zip(names, results, strict=True)}
         return {name: values[0] for name, values in found.items() if values}
 

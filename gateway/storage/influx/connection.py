@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -40,6 +41,12 @@ class Address:
         return f"{self.bucket}_5m"
 
 
+_CONFLICTS = ("type conflict", "incorrect type", "invalid column type")
+"""How 1.x and 2.x, and in the end 3.x, say that a field has another type."""
+_ONE_STATEMENT = "only one InfluxQl statement"
+"""How 3.x refuses several statements in one request."""
+
+
 class LinesRefused(Exception):
     """The server read the batch and refused some or all of it: sending it again would change nothing."""
 
@@ -57,13 +64,14 @@ class LinesRefused(Exception):
         """How many points were older than the bucket keeps; the others were written."""
         if "retention policy" not in self.reason or self.field_conflict:
             return 0
-        dropped = re.search(r"dropped=(\d+)", self.reason)
+        # 1.x: "points beyond retention policy dropped=3"; 2.x: "dropped 3 points outside retention policy of ...".
+        dropped = re.search(r"dropped[ =](\d+)", self.reason)
         return int(dropped[1]) if dropped else 1
 
     @property
     def field_conflict(self) -> bool:
         """The field has another type in the store."""
-        return "type conflict" in self.reason or "incorrect type" in self.reason
+        return any(words in self.reason for words in _CONFLICTS)
 
 
 def _compressed(path: str, body: Any) -> Any:
@@ -86,6 +94,7 @@ class Connection:
             address.url, address.token, org=address.org, timeout=self._patience.write_ms, enable_gzip=True
         )
         self._client.api_client.configuration.update_request_body = _compressed
+        self._one_by_one = False
         self._writes = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, text: str) -> None:
@@ -112,6 +121,29 @@ class Connection:
             if "error" in result:
                 raise HistoryAway(f"InfluxDB {self.address.url}: {result['error']}{self._hint(result['error'])}")
         return results
+
+    def query_each(self, statements: Sequence[str], database: str) -> list[dict[str, Any]]:
+        """The result of each statement: in one request, or in one each where the server wants that (3.x)."""
+        if not self._one_by_one:
+            try:
+                return self.query(";".join(statements), database)
+            except HistoryAway as error:
+                if _ONE_STATEMENT not in str(error):
+                    raise
+                self._one_by_one = True
+        return [self.query(statement, database)[0] for statement in statements]
+
+    def find(self, path: str, parameters: dict[str, str], kind: str) -> list[dict[str, Any]]:
+        """What a list of the v2 API holds. 2.x answers 404 where nothing has the name that is asked for."""
+        try:
+            _, text, _ = self._raw("GET", path, parameters, None, self._patience.query_ms)
+        except ApiException as error:
+            if error.status == 404:
+                return []
+            raise self._away(error) from error
+        except HTTPError as error:
+            raise self._unreachable(error) from error
+        return json.loads(text).get(kind) or []
 
     def call(self, method: str, path: str, parameters: dict[str, str], body: Any = None) -> Any:
         """Any other endpoint; its JSON (None for an empty answer)."""

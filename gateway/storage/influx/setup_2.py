@@ -14,7 +14,7 @@ Found = tuple[str, str, Callable[[], object] | None]
 def lacks_of_2(connection: Connection, raw_days: int, rollup_days: int) -> list[Found]:
     """What is missing, in the order in which to mend it."""
     address = connection.address
-    orgs = connection.call("GET", "/api/v2/orgs", {"org": address.org})["orgs"]
+    orgs = connection.find("/api/v2/orgs", {"org": address.org}, "orgs")
     if not orgs:
         raise HistoryAway(f"InfluxDB {address.url} has no organisation {address.org!r} (check history.org)")
     org: str = orgs[0]["id"]
@@ -28,7 +28,7 @@ def lacks_of_2(connection: Connection, raw_days: int, rollup_days: int) -> list[
 
 def _bucket(connection: Connection, org: str, name: str, days: int) -> Iterator[Found]:
     rules = [{"type": "expire", "everySeconds": days * 86400}]
-    buckets = connection.call("GET", "/api/v2/buckets", {"orgID": org, "name": name}).get("buckets") or []
+    buckets = connection.find("/api/v2/buckets", {"orgID": org, "name": name}, "buckets")
     if not buckets:
         body: dict[str, Any] = {"orgID": org, "name": name, "retentionRules": rules}
         yield "bucket", f"bucket {name} does not exist", _post(connection, "/api/v2/buckets", body)
@@ -39,7 +39,7 @@ def _bucket(connection: Connection, org: str, name: str, days: int) -> Iterator[
         said = f"bucket {name} keeps {'everything' if not kept else f'{kept[0] / 86400:g} days'} and not {days} days"
         path = f"/api/v2/buckets/{bucket['id']}"
         yield "retention", said, lambda: connection.call("PATCH", path, {}, {"retentionRules": rules})
-    if not connection.call("GET", "/api/v2/dbrps", {"orgID": org, "db": name}).get("content"):
+    if not connection.find("/api/v2/dbrps", {"orgID": org, "db": name}, "content"):
         body = {
             "orgID": org,
             "bucketID": bucket["id"],
@@ -53,7 +53,7 @@ def _bucket(connection: Connection, org: str, name: str, days: int) -> Iterator[
 def _task(connection: Connection, org: str) -> Iterator[Found]:
     address = connection.address
     name = address.rollup_bucket
-    tasks = connection.call("GET", "/api/v2/tasks", {"orgID": org, "name": name}).get("tasks") or []
+    tasks = connection.find("/api/v2/tasks", {"orgID": org, "name": name}, "tasks")
     wanted = downsampling(address.bucket, address.rollup_bucket)
     if not tasks:
         body = {"orgID": org, "flux": wanted, "status": "active"}
