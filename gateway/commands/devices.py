@@ -5,7 +5,7 @@ import asyncio
 import json
 import secrets
 import sys
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from gateway import inventory
@@ -15,6 +15,8 @@ from gateway.ports.registry import Customer, DeviceStatus, RegisteredDevice, Sit
 from gateway.settings import Settings
 from gateway.storage.database import open_database
 from gateway.storage.registry import SqlRegistry
+
+_FIELDS = tuple(field.name for field in fields(RegisteredDevice))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,9 +72,13 @@ async def _act(settings: Settings, arguments: argparse.Namespace) -> int:
             await registry.put(devices=[replace(device, status=DeviceStatus.RETIRED)])
         else:
             async for device in registry.devices():
-                row = {**asdict(device), "status": device.status.value}
-                print(json.dumps(row) if arguments.json else f"{device.device_id}\t{device.name}\t{device.site_id}")
+                print(_as_json(device) if arguments.json else f"{device.device_id}\t{device.name}\t{device.site_id}")
     return 0
+
+
+def _as_json(device: RegisteredDevice) -> str:
+    row = {name: getattr(device, name) for name in _FIELDS}  # asdict() copies deeply: half a minute for a million
+    return json.dumps({**row, "status": device.status.value})
 
 
 async def new_secret(registry: SqlRegistry, device_id: str) -> str:
