@@ -37,11 +37,11 @@ function marks(chart) {
       ctx.strokeStyle = ctx.fillStyle = colour(mark.kind === "impact" ? "--act" : mark.kind === "solved" ? "--ok" : "--muted");
       ctx.beginPath();
       const width = ctx.measureText(mark.text).width + 8 * pixel;
-      level = x < right ? level + 1 : 0;
+      const beside = Math.min(x - 2 * pixel, bbox.left + bbox.width - width + 8 * pixel); // the last word ends with the chart
+      level = beside < right ? level + 1 : 0;
       ctx.moveTo(x, bbox.top - 4 * pixel);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const beside = Math.min(x - 2 * pixel, bbox.left + bbox.width - width + 8 * pixel);
       right = Math.max(right, beside + width);
       ctx.fillText(mark.text, beside, bbox.top - (5 + 13 * level) * pixel);
     }

@@ -96,7 +96,7 @@ def _welcome(console: Console, shown: Demo) -> None:
         table.add_column(column)
     for login in shown.logins:
         page = "/home" if login.customer_id else "/staff/queue"
-        table.add_row(login.name, login.password, login.who, f"{shown.url}{page}")
+        table.add_row(login.name, login.password, login.who, page)
     console.print(Panel(table, title=f"Siaga is running: {shown.url}", expand=False))
     console.print(
         f"{len(shown.gateway.memory.registered)} simulated devices report over MQTT on port {shown.gateway.mqtt_port}. "
