@@ -13,6 +13,7 @@ from gateway.firmware.s3 import Bucket, S3Shelf
 from gateway.ingest.adapters import load_adapter
 from gateway.ingest.endpoint.limits import EndpointSettings, Rate, for_guests
 from gateway.ingest.mqtt_client import BrokerAddress
+from gateway.made_once import made_once
 from gateway.rules.book import SHIPPED, Base, base_of
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.web.parts import WebSettings
@@ -110,12 +111,5 @@ def web_settings(settings: Settings, secret: bytes) -> WebSettings:
 
 def web_secret(settings: Settings) -> bytes:
     """What signs forms and addresses of images: set, or made once."""
-    return (settings.session_key.get_secret_value() or kept_secret(settings.data_dir / "session.key")).encode()
-
-
-def kept_secret(path: Path) -> str:
-    """A random secret that is made once and kept in a file only we can read."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_text()
+    key = settings.session_key.get_secret_value().encode()
+    return key or made_once(settings.data_dir / "session.key", lambda: secrets.token_hex(32).encode())

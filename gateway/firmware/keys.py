@@ -5,15 +5,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware_updates.signing import KeyRole, KeySet, generate_key, key_set, load_private, parse_key_set, private_pem
+from gateway.made_once import made_once
 
 
 def director_key(path: Path) -> Ed25519PrivateKey:
     """The key that signs grants, made at the first start, readable by us alone. ValueError if the file is none."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(private_pem(generate_key()))
+    pem = made_once(path, lambda: private_pem(generate_key()))
     try:
-        return load_private(path.read_bytes())
+        return load_private(pem)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
