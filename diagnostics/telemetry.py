@@ -1,7 +1,9 @@
 """What a device said, past the edge. Parsing and refusing bad input is the gateway's job."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class Standing(Enum):
@@ -12,8 +14,7 @@ class Standing(Enum):
     DUPLICATE = "duplicate"  # changes nothing
 
 
-@dataclass(slots=True, eq=False)
-class Report:
+class Report(msgspec.Struct, eq=False, gc=False):
     """One telemetry message of one device. What is mutable, the fleet fills in.
 
     `names` are those of the metrics in their order (whoever has made the tuple anyway may give it), and `packed` the
@@ -31,7 +32,7 @@ class Report:
     captured_at: float | None
     received_at: float
     metrics: dict[str, float]
-    states: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = {}
     uptime_s: float | None = None
     firmware: str = ""
     effective_at: float = 0.0

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 ROLLUPS_MS = (300_000, 3_600_000)
 """Resolutions that long charts may be answered from: 5 minutes and an hour."""
 
@@ -18,8 +20,7 @@ class HistoryAway(OSError):
         self.retry_after = retry_after
 
 
-@dataclass(slots=True, eq=False)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The metrics of one report. `at` is effective time, epoch seconds; `values` are doubles, packed in native order,
     one a name: finite, in catalogue units. (So a report costs one object on its way to the store, not twenty-one.)
     """

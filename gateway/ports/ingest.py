@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 
 class Link(Protocol):
     """One connection that messages came through. Receipts are good only on the link they came from."""
@@ -12,9 +14,8 @@ class Link(Protocol):
         """The effects of these messages are committed: let the sender forget them. A closed link ignores the call."""
 
 
-@dataclass(slots=True, eq=False)
-class Inbound:
-    """One message as it arrived. Mutable only for speed (a frozen one costs 3x to make); nobody changes it.
+class Inbound(msgspec.Struct, eq=False, gc=False):
+    """One message as it arrived. (A Struct, because one is made a message: in two fifths of a dataclass's time.)
 
     `device_id` and `channel` come from the topic `siaga/v1/{device_id}/{channel}` (channel such as "telemetry",
     "update/status"); the way in has checked that this connection may publish there. A topic of another shape has
