@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -100,6 +101,14 @@ class GatewayProcess:
         if self.process is not None:
             with contextlib.suppress(OSError, StopIteration):
                 self.peak_bytes = max(self.peak_bytes, used(self.process.pid).peak_bytes)
+
+    def freeze(self) -> None:
+        """Let it stand still as it is: a machine that sleeps, a paused container."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it with kill -9: no last words."""

@@ -40,6 +40,40 @@ def _kill(world: World, short: bool) -> None:
     world.work(1.0)
 
 
+def _kill_while_starting(world: World, short: bool) -> None:
+    world.work(1.0)
+    for _ in range(2 if short else 10):
+        world.gateway.kill()
+        world.pulled()
+        world.gateway.launch()
+        world.work(0.1, 3.0)
+    world.gateway.kill()
+    world.pulled()
+    world.gateway.start()
+    world.work(1.0)
+
+
+def _frozen(world: World, _short: bool) -> None:
+    for seconds in (8.0, 40.0):  # longer than the devices' keep-alive, and than their silence time-out
+        world.work(2.0)
+        world.gateway.freeze()
+        world.pulled()
+        world.work(seconds)
+        world.gateway.thaw()
+    world.work(3.0)
+
+
+def _swallowed(world: World, _short: bool) -> None:
+    for _ in range(3):
+        world.work(1.0)
+        world.wire.swallow()
+        world.pulled()
+        before = world.devices.accepted
+        world.until(lambda before=before: world.devices.accepted > before + 200, "devices are back by themselves")  # type: ignore[misc]
+    if world.wire.swallowed < 3:
+        world.why.append("no connection was swallowed")
+
+
 def _restart_broker(world: World, short: bool) -> None:
     for number in range(2 if short else 6):
         world.work(0.5, 1.5)
@@ -181,6 +215,9 @@ _DISK = frozenset({"disk"})
 _SMALL_OUTBOX = "[pipeline]\noutbox_max_bytes = 1000000\n"
 SCENARIOS = (
     Scenario("kill -9 gateway, devices on it", _kill, short=True),
+    Scenario("kill -9 gateway while it starts", _kill_while_starting),
+    Scenario("gateway frozen for 40 s", _frozen),
+    Scenario("connections swallowed", _swallowed, frozenset({"wire"})),
     Scenario("kill -9 gateway, mosquitto", _kill, _BROKER),
     Scenario("mosquitto stopped and killed", _restart_broker, _BROKER, short=True),
     Scenario("mosquitto gone for 45 s", _broker_gone, _BROKER),

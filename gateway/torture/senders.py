@@ -23,6 +23,7 @@ BAD = "torture_refused"
 """A metric that the stand-in of InfluxDB refuses."""
 HOT_C, FINE_C = 97.0, 50.0
 WINDOW = 100
+KEEP_ALIVE_S = 5
 PASSWORD = "torture"  # noqa: S105 - of devices that live for a minute
 
 
@@ -52,7 +53,7 @@ class Device:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
-        self._client.connect_async("127.0.0.1", port)
+        self._client.connect_async("127.0.0.1", port, KEEP_ALIVE_S)
         self._client.loop_start()
 
     @property

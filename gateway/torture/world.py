@@ -18,6 +18,7 @@ from gateway.torture.jumping_clock import set_offset
 from gateway.torture.postgresql import PostgreSql, binaries
 from gateway.torture.senders import NUMBER, Devices
 from gateway.torture.verdict import Count, Verdict, complaints, count
+from gateway.torture.wire import Wire
 from gateway.torture.witness import embedded_points, ledger_effects, prepare
 
 IDS = [f"cam-{number}" for number in range(6)]
@@ -50,7 +51,9 @@ reason = "No device falls silent here: a ticket of this rule is a false one."
 
 
 class World:
-    """What a scenario is played on. `needs` are names of parts: broker, influx, postgresql, disk, clock."""
+    """What a scenario is played on. `needs` are names of parts: broker, influx, postgresql, disk, clock,
+    wire.
+    """
 
     def __init__(self, folder: Path, needs: frozenset[str], seed: int, settings: str = "") -> None:
         self.folder = folder
@@ -115,6 +118,10 @@ class World:
         self.until(lambda: not self.gateway.trouble(), "the gateway is ready")
         port = broker_port or self.gateway.mqtt_port
         every = 50 if "influx" in needs else 0
+        if "wire" in needs:
+            self.wire = Wire(port)
+            stack.callback(self.wire.close)
+            port = self.wire.port
         self.devices = Devices(IDS, port, SystemClock(), PER_SECOND, refused_every=every)
         stack.callback(self.devices.close)
         self.until(lambda: self.devices.accepted > 50, "reports are accepted")
