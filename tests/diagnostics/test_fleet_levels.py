@@ -1,5 +1,6 @@
 """Levels, hysteresis, time, and what a healthy report costs in changes: none."""
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -273,6 +274,6 @@ def test_standing_is_told_back_in_the_report():
     play = Play(HOT)
     report = Report("cam", 1, 7, play.now, play.now, {"soc_temp_c": 50.0})
     play.send(report)
-    again = replace(report)
+    again = copy(report)
     play.send(again)
     assert (report.standing, again.standing) == (Standing.NEW, Standing.DUPLICATE)
