@@ -93,9 +93,9 @@ def parse_catalogue(text: str, where: str) -> Catalogue:
     try:
         return _CATALOGUE.validate_python(tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:
-        raise RuleFileError(f"{where}: {problem}") from None
+        raise RuleFileError(str(problem), where=where) from None
     except ValidationError as problem:
-        raise RuleFileError(f"{where}: {first_problem(problem)}") from None
+        raise RuleFileError(first_problem(problem), where=where) from None
 
 
 def load_catalogue() -> Catalogue:

@@ -67,9 +67,9 @@ def parse_faults(text: str, where: str) -> Faults:
     try:
         return _FAULTS.validate_python(tomllib.loads(text).get("fault", {}))
     except tomllib.TOMLDecodeError as problem:
-        raise RuleFileError(f"{where}: {problem}") from None
+        raise RuleFileError(str(problem), where=where) from None
     except ValidationError as problem:
-        raise RuleFileError(f"{where}: fault.{first_problem(problem)}") from None
+        raise RuleFileError(f"fault.{first_problem(problem)}", where=where) from None
 
 
 def load_faults() -> Faults:
@@ -82,6 +82,5 @@ def check_fault_classes(rules: Iterable[Rule], faults: Faults) -> None:
     for rule in rules:
         for name in (rule.fault_class, rule.site_class):
             if name and name not in faults:
-                raise RuleFileError(
-                    f"rule '{rule.name}': fault class '{name}' is not in faults.toml: correct it or describe it"
-                )
+                said = f"fault class '{name}' is not in faults.toml: correct it or describe it"
+                raise RuleFileError(said, rule=rule.name)

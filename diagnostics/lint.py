@@ -4,16 +4,15 @@ Errors must be mended before the rules may be used; warnings are for their autho
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
-from diagnostics.catalogue import Catalogue, Metric
+from diagnostics.catalogue import Catalogue
 from diagnostics.faults import Faults
-from diagnostics.rule_file import RuleSet
-from diagnostics.rule_parts import Guard, severity_of
-from diagnostics.rules import Count, Forecast, Level, Peer, Rule, Signature, StateIs
-
-MOST = 0.5
+from diagnostics.lint_each import MOST, errors_of, warnings_of
+from diagnostics.rule_file import RuleSet, metrics_of
+from diagnostics.rule_parts import severity_of
+from diagnostics.rules import Forecast, Level, Rule, StateIs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,23 @@ class Problem:
 
 def lint(rules: RuleSet, catalogue: Catalogue, faults: Faults) -> list[Problem]:
     """All problems, errors first."""
-    found = [problem for rule in rules.rules for problem in _alone(rule, catalogue, faults)]
-    found += [problem for one, other in combinations(rules.rules, 2) for problem in _together(one, other)]
-    found += [Problem(rule.name, says, error=True) for rule in rules.rules for says in _explanations(rule, rules)]
+    known = rules.by_name()
+    found: list[Problem] = []
+    for rule in rules.rules:
+        found += [Problem(rule.name, says, error=True) for says in errors_of(rule, catalogue, faults)]
+        found += [Problem(rule.name, says, error=True) for says in _explanations(rule, known)]
+        found += [Problem(rule.name, says, error=False) for says in (*warnings_of(rule), *_circles(rule, known))]
+    for group in _groups(rules):
+        found += [problem for one, other in combinations(group, 2) for problem in _together(one, other)]
     return sorted(found, key=lambda problem: not problem.error)
+
+
+def _groups(rules: RuleSet) -> Iterator[list[Rule]]:
+    """Rules that may contradict or repeat each other: of one fault class, for the same devices and reports."""
+    groups: dict[object, list[Rule]] = {}
+    for rule in rules.rules:
+        groups.setdefault((rule.fault_class, rule.kind, rule.applies_to, rule.when), []).append(rule)
+    yield from groups.values()
 
 
 FEW = 20
@@ -77,9 +89,13 @@ def _bad(rule: Rule, device: Sighting) -> bool | None:
 
 
 def lint_now(rules: Sequence[Rule], fleet: Sequence[Sighting]) -> list[Problem]:
-    """Rules that would fire on most of the fleet as it is: refused, or a warning where the fleet is small."""
+    """Rules that would fire on most of the fleet as it is: refused, or a warning where the fleet is small. A warning
+    for those that judge nobody here.
+    """
     found = []
     for rule in rules:
+        if fleet and (says := _nobody(rule, fleet)):
+            found.append(Problem(rule.name, says, error=False))
         ill, judged = firing_now(rule, fleet)
         if not rule.watch and ill > MOST * judged:
             found.append(
@@ -92,98 +108,46 @@ def lint_now(rules: Sequence[Rule], fleet: Sequence[Sighting]) -> list[Problem]:
     return found
 
 
-def _alone(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[Problem]:
-    def error(says: str) -> Problem:
-        return Problem(rule.name, says, error=True)
-
-    def warning(says: str) -> Problem:
-        return Problem(rule.name, says, error=False)
-
-    for name in (rule.fault_class, rule.site_class):
-        if name and name not in faults:
-            yield error(f"fault class '{name}' has no texts: describe it in faults.toml")
-    if not rule.examples:
-        yield warning("has no example: add one series that fires and one that does not")
-    yield from (error(says) for says in _impossible_guards(rule.when, catalogue))
-    if isinstance(rule, Level) and rule.of == "value" and not rule.per and not rule.relative:
-        metric = catalogue.metric[rule.metric]
-        yield from (error(says) for says in _limits_of(rule, metric, guarded=bool(rule.when)))
-    if isinstance(rule, Level) and rule.relative and (rule.steps[0].limit < 1) == (rule.direction == "above"):
-        yield error("1.0 is usual: as it stands it fires on every healthy device; turn direction or limit round")
-    if isinstance(rule, Forecast) and not rule.exact:
-        yield from (error(says) for says in _impossible_forecast(rule, catalogue.metric[rule.metric]))
-    if isinstance(rule, Peer) and (rule.steps[0].limit <= 0) == (rule.direction == "above"):
-        yield error("half of all devices lie on that side of their peers: give a limit away from 0")
-    if isinstance(rule, Count) and rule.steps[0].limit <= 0:
-        yield error("fires without anything having happened: count at least 1")
-    if isinstance(rule, Signature) and (late := [sign.say for sign in rule.signs if sign.within_s > rule.span_s]):
-        yield error(f"'{late[0]}' may come after the span has ended: make span_s at least its within_s")
+def _nobody(rule: Rule, fleet: Sequence[Sighting]) -> str:
+    """Why the rule judges none of these devices; "" if it judges some."""
+    covered = [device for device in fleet if rule.applies_to.covers(device.kind, device.model)]
+    if not covered:
+        return f"applies to none of the {len(fleet)} devices here: correct its kinds and models"
+    for metric in metrics_of(rule):
+        if not metric.startswith("seen_") and not any(metric in device.metrics for device in covered):
+            return f"judges nobody yet: none of the {len(covered)} devices it applies to sends '{metric}'"
+    return ""
 
 
-def _explanations(rule: Rule, rules: RuleSet) -> Iterator[str]:
+def _explanations(rule: Rule, known: Mapping[str, Rule]) -> Iterator[str]:
     """What it says of its neighbours and its parent."""
     if rule.site_class and rule.site_share_max is None:
         yield "site_class without site_share_max: say from which share of the site on it is the site's"
-    known = {other.name: other for other in rules.rules}
     for name in rule.explained_by:
         if name not in known:
             yield f"explained_by names no rule '{name}': correct it"
         elif known[name].site_share_max is None:
             yield f"explained_by '{name}', which does not watch its site: give that rule a site_share_max"
+        elif known[name].applies_to.kinds == ("camera",):
+            yield f"explained_by '{name}', which judges cameras only: nothing hangs on a camera"
 
 
-def _limits_of(rule: Level, metric: Metric, *, guarded: bool) -> Iterator[str]:
-    low, high = metric.healthy
-    first = rule.steps[0]
-    width = high - low
-    inside = (high - first.limit if rule.direction == "above" else first.limit - low) if width else 0.0
-    beyond = first.limit <= low if rule.direction == "above" else first.limit >= high
-    if not guarded and (beyond or inside > MOST * width):
-        yield (
-            f"would fire on most of the fleet: healthy is {low:g} to {high:g} {metric.unit}, "
-            f"the limit is {rule.direction} {first.limit:g}: move it out of there or add a guard (when)"
-        )
-    clear = first.limit if first.clear is None else first.clear
-    if clear < low if rule.direction == "above" else clear > high:
-        yield f"can never recover: a healthy device does not reach its clear level {clear:g}: move it into the range"
-    edge = metric.range[1] if rule.direction == "above" else metric.range[0]
-    for step in rule.steps:
-        if step.limit == edge and edge != (high if rule.direction == "above" else low):
-            yield f"limit {step.limit:g} is the edge of the physical range: it can hardly be reached; move it inward"
-
-
-def _impossible_forecast(rule: Forecast, metric: Metric) -> Iterator[str]:
-    if not metric.range[0] <= rule.limit <= metric.range[1]:
-        low, high = metric.range
-        yield f"limit {rule.limit:g} can never be reached: '{rule.metric}' goes from {low:g} to {high:g}"
-    sign = 1.0 if rule.towards == "above" else -1.0
-    if rule.from_level is not None and sign * rule.from_level >= sign * rule.limit:
-        yield f"can never fire in time: from_level {rule.from_level:g} lies beyond limit {rule.limit:g}"
-    if any(step.limit > 365 for step in rule.steps):
-        yield "looks more than a year ahead: steps are days until the limit"
-
-
-def _impossible_guards(guards: tuple[Guard, ...], catalogue: Catalogue) -> Iterator[str]:
-    for guard in guards:
-        metric = catalogue.metric.get(guard.metric)
-        if metric is not None and (
-            (guard.above is not None and guard.above >= metric.range[1])
-            or (guard.below is not None and guard.below <= metric.range[0])
-            or (guard.above is not None and guard.below is not None and guard.above >= guard.below)
-        ):
-            yield f"can never fire: no value of '{guard.metric}' satisfies its guard"
-    for one, other in combinations([guard for guard in guards if guard.state], 2):
-        if one.state == other.state and (
-            (one.one_of and other.one_of and not set(one.one_of) & set(other.one_of))
-            or (one.one_of and set(one.one_of) <= set(other.none_of))
-            or (other.one_of and set(other.one_of) <= set(one.none_of))
-        ):
-            yield f"can never fire: its guards on state '{one.state}' exclude each other"
+def _circles(rule: Rule, known: Mapping[str, Rule]) -> Iterator[str]:
+    """Rules that explain themselves, by way of others: true only where such devices hang on one another."""
+    reached, open_ends = set(), list(rule.explained_by)
+    while open_ends:
+        name = open_ends.pop()
+        if name not in reached and name in known:
+            reached.add(name)
+            open_ends += known[name].explained_by
+    if rule.name in reached:
+        yield "explains itself by way of explained_by: of devices in a chain only the topmost would have a ticket"
 
 
 def _together(one: Rule, other: Rule) -> Iterator[Problem]:
-    """Contradictions and overlaps of two rules."""
-    if one.fault_class != other.fault_class or one.when != other.when or one.applies_to != other.applies_to:
+    """Contradictions and overlaps of two rules for the same devices and reports."""
+    if _bare(one) == _bare(other):
+        yield Problem(other.name, f"says the same as rule '{one.name}': drop one", error=False)
         return
     if isinstance(one, StateIs) and isinstance(other, StateIs) and one.state == other.state:
         if one.one_of and one.one_of == other.none_of:
@@ -202,3 +166,7 @@ def _together(one: Rule, other: Rule) -> Iterator[Problem]:
             yield Problem(other.name, f"contradicts rule '{one.name}': together they fire at every value", error=True)
     elif one.steps[0].limit == other.steps[0].limit and one.average_s == other.average_s:
         yield Problem(other.name, f"overlaps rule '{one.name}': same metric, side and limit: drop one", error=False)
+
+
+def _bare(rule: Rule) -> Rule:
+    return replace(rule, name="", version=1, reason="", examples=())

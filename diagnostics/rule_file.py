@@ -6,15 +6,20 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from diagnostics.catalogue import Catalogue
 from diagnostics.problems import RuleFileError, first_problem
+from diagnostics.rule_text import first_of_its_own, line_in, line_of_rule, without_place
 from diagnostics.rules import AnyRule, Count, Frozen, Level, Rule, Signature, StateIs
 
 _RULE: TypeAdapter[Rule] = TypeAdapter(AnyRule)
+MAX_CHARS: Final = 4_000_000
+MAX_RULES: Final = 2000
+"""Far more than anybody writes by hand; a file that is not one of rules is refused before it is read through."""
 
 # What the gateway itself measures or notices of a device; rules may name these like any metric, state or event.
 SEEN_CLOCK = "seen_clock_offset_s"
@@ -33,7 +38,7 @@ class RuleSet:
         seen: set[str] = set()
         for rule in self.rules:
             if rule.name in seen:
-                raise RuleFileError(f"rule '{rule.name}': the name is used twice: rename one of them")
+                raise RuleFileError("the name is used twice: rename one of them", rule=rule.name)
             seen.add(rule.name)
 
     def __add__(self, other: "RuleSet") -> "RuleSet":
@@ -98,34 +103,60 @@ def unknown_names(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
         yield f"metric '{rule.metric}' may stand still (frozen is not set in the catalogue)"
 
 
-def _parse_rule(table: dict[str, Any], place: str, catalogue: Catalogue) -> Rule:
+def unknown_in_examples(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
+    """What a rule's examples play that no device can send, one readable line each."""
+    for example in rule.examples:
+        tables = [part.metrics for part in example.segments] + ([example.peers.metrics] if example.peers else [])
+        for name, value in chain.from_iterable(table.items() for table in tables):
+            metric = catalogue.metric.get(name)
+            if metric is None:
+                yield f"example: {example.say}: metric '{name}' is not in the catalogue"
+                continue
+            low, high = metric.range
+            for number in value if isinstance(value, tuple) else (value,):
+                if not low <= number <= high:
+                    yield f"example: {example.say}: {name} = {number:g}, but it lies from {low:g} to {high:g}"
+
+
+def _parse_rule(table: dict[str, Any], catalogue: Catalogue) -> Rule:
     try:
         rule = _RULE.validate_python({"examples": table.pop("example", []), **table})
     except ValidationError as problem:
-        said = first_problem(problem)
-        kind = table.get("kind")
-        raise RuleFileError(f"{place}: {said.removeprefix(f'{kind}.').removeprefix(f'{kind}: ')}") from None
-    for said in unknown_names(rule, catalogue):
-        raise RuleFileError(f"{place}: {said}")
+        said, kind = first_problem(problem), table.get("kind")
+        raise RuleFileError(said.removeprefix(f"{kind}.").removeprefix(f"{kind}: ")) from None
+    for said in chain(unknown_names(rule, catalogue), unknown_in_examples(rule, catalogue)):
+        raise RuleFileError(said)
     return rule
 
 
 def parse_rules(text: str, where: str, catalogue: Catalogue) -> RuleSet:
-    """Parse a file of [[rule]] tables. RuleFileError in one line naming file and rule."""
+    """Parse a file of [[rule]] tables. RuleFileError in one line naming file, line and rule."""
+    if len(text) > MAX_CHARS:
+        raise RuleFileError(f"{len(text)} characters: at most {MAX_CHARS}", where=where)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise RuleFileError(f"{where}: {problem}") from None
-    if set(tables) - {"rule"} or not isinstance(tables.get("rule", []), list):
-        raise RuleFileError(f"{where}: only [[rule]] tables belong here")
-    rules = []
-    for position, table in enumerate(tables.get("rule", []), 1):
-        name = table.get("name", f"number {position}")
-        rules.append(_parse_rule(dict(table), f"{where}: rule '{name}'", catalogue))
-    try:
-        return RuleSet(tuple(rules))
-    except RuleFileError as problem:
-        raise RuleFileError(f"{where}: {problem}") from None
+        said = str(problem)
+        raise RuleFileError(without_place(said), where=where, line=line_in(text, said)) from None
+    except RecursionError:
+        raise RuleFileError("lists within lists, far too deep: no rule needs that", where=where) from None
+    found = tables.get("rule", [])
+    if set(tables) - {"rule"} or not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+        raise RuleFileError("only [[rule]] tables belong here", where=where, line=first_of_its_own(text))
+    if len(found) > MAX_RULES:
+        raise RuleFileError(f"{len(found)} rules: at most {MAX_RULES}", where=where)
+    rules: dict[str, Rule] = {}
+    for position, table in enumerate(found):
+        try:
+            rule = _parse_rule(dict(table), catalogue)
+            if rule.name in rules:
+                raise RuleFileError("the name is used twice: rename one of them")
+        except RuleFileError as problem:
+            name = table.get("name", f"number {position + 1}")
+            line = line_of_rule(text, position, problem.said)
+            raise RuleFileError(problem.said, where=where, line=line, rule=str(name)) from None
+        rules[rule.name] = rule
+    return RuleSet(tuple(rules.values()))
 
 
 def load_default_rules(catalogue: Catalogue) -> RuleSet:

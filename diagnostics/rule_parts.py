@@ -1,11 +1,12 @@
 """The parts that every kind of rule is made of: steps with hysteresis, guards, scope, examples. Data only."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
 from diagnostics.changes import Severity
 
@@ -18,9 +19,23 @@ def _severity(word: object) -> object:
     raise ValueError("severity is one of info, warning, high, critical")
 
 
+_TOLD = re.compile(r"(site )?(((opened|raised|lowered) (info|warning|high|critical))|recovered|withdrawn)")
+
+
+def _told(words: str) -> str:
+    if not _TOLD.fullmatch(words):
+        raise ValueError(f"'{words}' is no change: opened, raised or lowered with a severity; recovered, withdrawn")
+    return words
+
+
 SeverityWord = Annotated[Severity, BeforeValidator(_severity)]
 Direction = Literal["above", "below"]
-Seconds = Annotated[float, Field(ge=0)]
+YEAR_S = 366 * 86_400.0
+Number = Annotated[float, Strict()]
+"""As TOML has it: neither a text nor true."""
+Whole = Annotated[int, Strict()]
+Seconds = Annotated[Number, Field(ge=0, le=YEAR_S)]
+Span = Annotated[Number, Field(gt=0, le=YEAR_S)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +47,13 @@ class Step:
     __pydantic_config__ = STRICT
 
     severity: SeverityWord
-    limit: float
-    clear: float | None = None
+    limit: Number
+    clear: Number | None = None
+
+    @property
+    def left_at(self) -> float:
+        """The level past which it is left."""
+        return self.limit if self.clear is None else self.clear
 
 
 def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
@@ -47,8 +67,14 @@ def check_steps(steps: tuple[Step, ...], direction: Direction) -> None:
                 f"steps: a worse severity needs a limit further {direction}; order them from mild to severe"
             )
     for step in steps:
-        if step.clear is not None and sign * step.clear > sign * step.limit:
-            raise ValueError(f"steps: clear {step.clear:g} must not lie {direction} its limit {step.limit:g}")
+        if sign * step.left_at > sign * step.limit:
+            raise ValueError(f"steps: clear {step.left_at:g} must not lie {direction} its limit {step.limit:g}")
+    for milder, worse in pairwise(steps):
+        if sign * worse.left_at < sign * milder.left_at:
+            raise ValueError(
+                f"steps: the worse severity would outlast the milder one: its clear {worse.left_at:g} "
+                f"must not lie beyond {milder.left_at:g}"
+            )
 
 
 def severity_of(
@@ -83,8 +109,8 @@ class Guard:
     none_of: tuple[str, ...] = ()
     known: bool | None = None
     metric: str = ""
-    above: float | None = None
-    below: float | None = None
+    above: Number | None = None
+    below: Number | None = None
 
     def __post_init__(self) -> None:
         if bool(self.state) == bool(self.metric):
@@ -137,8 +163,8 @@ class Sign:
 
     say: str
     metric: str = ""
-    above: float | None = None
-    below: float | None = None
+    above: Number | None = None
+    below: Number | None = None
     state: str = ""
     one_of: tuple[str, ...] = ()
     boot: bool = False
@@ -168,7 +194,7 @@ class Segment:
 
     __pydantic_config__ = STRICT
 
-    for_s: Annotated[float, Field(gt=0)]
+    for_s: Span
     metrics: Mapping[str, Value] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
@@ -200,8 +226,13 @@ class Example:
 
     say: str
     segments: tuple[Segment, ...]
-    expect: tuple[str, ...]
-    every_s: Annotated[float, Field(gt=0)] = 900.0
-    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    expect: tuple[Annotated[str, AfterValidator(_told)], ...]
+    every_s: Span = 900.0
+    repeat: Annotated[Whole, Field(ge=1, le=1000)] = 1
     kind: Literal["camera", "recorder", "router", "switch"] = "camera"
     peers: Peers | None = None
+
+    @property
+    def reports(self) -> float:
+        """How many the subject sends."""
+        return self.repeat * sum(part.for_s / self.every_s for part in self.segments)

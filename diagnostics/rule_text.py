@@ -11,6 +11,18 @@ _NAME = re.compile(r'^\s*name\s*=\s*["\']([^"\']*)["\']', re.MULTILINE)
 _END = "(at end of document)"
 _PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)$")
 
+_TALK = {
+    "when": re.compile(r"\bguards?\b"),
+    "signs": re.compile(r"\bsign\b"),
+    "window_s": re.compile(r"\bwindow_s\b"),
+    "steps": re.compile(r"\b(limit|clear level|timeouts|samples)\b"),
+    "state": re.compile(r"\bwords\b"),
+    "fault_class": re.compile(r"^fault class\b"),
+    "applies_to": re.compile(r"^applies to\b"),
+    "name": re.compile(r"\bname is used\b"),
+}
+"""What a mistake talks of, by the key that says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -72,12 +84,31 @@ def line_of(chunk: Chunk, said: str) -> int:
     if said.endswith(_END):
         return chunk.line + len(lines) - 1
     words = re.findall(r"[a-z_]{3,}", said.partition(":")[0]) + re.findall(r"'([^']+)'", said) + said.split()[:1]
+    words += [key for key, talk in _TALK.items() if talk.search(said)]
     for before in (r"\s*", r".*\b"):
         for word in words:
             for number, line in enumerate(lines):
                 if re.match(rf"{before}{re.escape(word)}\s*=", line):
                     return chunk.line + number
     return chunk.line + next((number for number, line in enumerate(lines) if _HEAD.match(line)), 0)
+
+
+def line_in(text: str, said: str) -> int:
+    """The line of a text that a TOML parser's words name; 0: none."""
+    place = _PLACE.search(said)
+    return int(place[1]) if place else len(text.splitlines()) if said.endswith(_END) else 0
+
+
+def line_of_rule(text: str, position: int, said: str) -> int:
+    """The line that a mistake of the rule at this position (from 0) of a file is on, as far as it can be told."""
+    named = [chunk for chunk in split(text) if any(map(_HEAD.match, chunk.text.splitlines()))]
+    return line_of(named[position], said) if position < len(named) else 0
+
+
+def first_of_its_own(text: str) -> int:
+    """The first line that is neither empty nor a comment; 0: there is none."""
+    own = (number for number, line in enumerate(text.splitlines(), 1) if (it := line.strip()) and it[0] != "#")
+    return next(own, 0)
 
 
 def without_place(said: str) -> str:

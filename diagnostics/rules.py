@@ -14,14 +14,18 @@ from diagnostics.rule_parts import (
     Direction,
     Example,
     Guard,
+    Number,
     Seconds,
     SeverityWord,
     Sign,
+    Span,
     Step,
+    Whole,
     check_steps,
 )
 
 EVERYWHERE = AppliesTo()
+MOST_SAMPLES = 3000  # a month of reports every 15 minutes
 Aggregate = Literal["mean", "min", "max"]
 _ONE_STEP = {severity: (Step(severity=severity, limit=0.5),) for severity in Severity}
 Of = Literal["value", "day_mean", "day_min", "day_max"]
@@ -47,7 +51,7 @@ class Common:
     __pydantic_config__ = STRICT
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[Whole, Field(ge=1, le=1_000_000)]
     fault_class: str
     reason: Annotated[str, Field(min_length=20)]
     applies_to: AppliesTo = EVERYWHERE
@@ -56,8 +60,8 @@ class Common:
     for_s: Seconds = 0.0
     clear_for_s: Seconds = 0.0
     clear_after_s: Seconds = 0.0
-    min_samples: Annotated[int, Field(ge=1)] = 1
-    clear_samples: Annotated[int, Field(ge=1)] = 2
+    min_samples: Annotated[Whole, Field(ge=1, le=MOST_SAMPLES)] = 1
+    clear_samples: Annotated[Whole, Field(ge=1, le=MOST_SAMPLES)] = 2
     settle_s: Seconds = 0.0
     site_share_max: Annotated[float, Field(gt=0, le=1)] | None = None
     site_class: str = ""
@@ -126,7 +130,7 @@ class Count(Rising):
 
     kind: Literal["count"]
     of: Literal["boots", "increments", "events", "changes"]
-    window_s: Annotated[float, Field(gt=0)]
+    window_s: Span
     steps: tuple[Step, ...]
     metric: str = ""
     topic: str = ""
@@ -185,7 +189,7 @@ class Forecast(Common):
     towards: Direction = "above"
     from_level: float | None = None
     aggregate: Aggregate = "mean"
-    cycle_s: Annotated[float, Field(ge=3600)] = 86_400.0
+    cycle_s: Annotated[Number, Field(ge=3600, le=31 * 86_400)] = 86_400.0
     min_points: Annotated[int, Field(ge=3, le=28)] = 5
     max_points: Annotated[int, Field(ge=3, le=28)] = 14
     spread_max: Annotated[float, Field(gt=0)] = 1.5
@@ -215,8 +219,7 @@ class Forecast(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline(Rising):
-    """Measure: how surprising the metric is against its own past at this hour (score of anomaly.py; 3 = notable, 7 =
-    ticket).
+    """Measure: how surprising the metric is against its own past at this hour (anomaly.py; 3 = notable, 7 = ticket).
 
     `direction_of`: only values above, or below, what is usual count.
     """
@@ -233,6 +236,7 @@ class Baseline(Rising):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer(Common):
     """Measure: the metric minus the median of its peers (same model and firmware, or same site and kind), in its unit.
+    A group remembers 64 members.
 
     `scale` = "spread": divided by the peers' robust spread (1.4826 MAD, at least the metric's noise).
     """
@@ -243,7 +247,7 @@ class Peer(Common):
     direction: Direction = "above"
     group: Literal["model", "site"] = "site"
     scale: Literal["unit", "spread"] = "unit"
-    min_peers: Annotated[int, Field(ge=3, le=200)] = 5
+    min_peers: Annotated[Whole, Field(ge=3, le=60)] = 5
 
     def __post_init__(self) -> None:
         check_steps(self.steps, self.direction)
@@ -280,8 +284,8 @@ class Signature(Rising):
 
     kind: Literal["signature"]
     signs: tuple[Sign, ...]
-    span_s: Annotated[float, Field(gt=0)]
-    window_s: Annotated[float, Field(gt=0)]
+    span_s: Span
+    window_s: Span
     steps: tuple[Step, ...]
 
     def __post_init__(self) -> None:

@@ -3,11 +3,11 @@
 import secrets
 import ssl
 from importlib.resources import files
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from diagnostics.catalogue import Catalogue
-from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from diagnostics.faults import load_faults
+from diagnostics.rule_file import RuleSet, load_default_rules
 from gateway.firmware.images import ImageStore
 from gateway.firmware.s3 import Bucket, S3Shelf
 from gateway.ingest.adapters import load_adapter
@@ -15,6 +15,7 @@ from gateway.ingest.endpoint.limits import EndpointSettings, Rate, for_guests
 from gateway.ingest.mqtt_client import BrokerAddress
 from gateway.made_once import made_once
 from gateway.rules.book import SHIPPED, Base, base_of
+from gateway.rules.files import read_rule_files, rule_text
 from gateway.settings import BrokerMqtt, EmbeddedMqtt, Settings
 from gateway.web.parts import WebSettings
 
@@ -23,23 +24,14 @@ def load_rules(settings: Settings, catalogue: Catalogue) -> RuleSet:
     """The shipped rules, or those of the files that the settings name. ValueError in one line."""
     if not settings.rules:
         return load_default_rules(catalogue)
-    return parse_rules(_rule_texts(settings), str(settings.rules[0]), catalogue)
+    return read_rule_files(settings.rules, catalogue, load_faults())
 
 
 def rule_base(settings: Settings) -> Base:
     """The same rules as their authors wrote them. ValueError in one line."""
     if not settings.rules:
         return base_of((files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), SHIPPED)
-    return base_of(_rule_texts(settings), ", ".join(str(path) for path in settings.rules))
-
-
-def _rule_texts(settings: Settings) -> str:
-    texts = []
-    for path in settings.rules:
-        if not path.is_file():
-            raise ValueError(f"{path}: no such rule file")
-        texts.append(path.read_text())
-    return "\n".join(texts)
+    return base_of("\n".join(map(rule_text, settings.rules)), ", ".join(str(path) for path in settings.rules))
 
 
 def endpoint_settings(mqtt: EmbeddedMqtt) -> EndpointSettings:

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 from diagnostics.catalogue import Catalogue, load_catalogue
-from diagnostics.faults import check_fault_classes, load_faults
+from diagnostics.faults import load_faults
 from diagnostics.lint import lint
-from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
+from diagnostics.lint_each import MAX_EXAMPLE_REPORTS
+from diagnostics.rule_file import RuleSet
 from diagnostics.ruletest import failures
 from gateway.commands.rules_backtest import add_backtest_arguments, run_backtest
 from gateway.commands.rules_book import add_book_arguments, run_book
 from gateway.commands.run import add_settings
+from gateway.rules.files import RuleFile, read_rule_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action not in {"check", "test", "list"} or (arguments.action == "list" and arguments.config):
         return run_book(arguments)
     catalogue = load_catalogue()
-    rules = rules_of(arguments.file, catalogue)
+    file = read_rule_file(arguments.file, catalogue)
+    rules = RuleSet(file.rules)
     if arguments.action == "check":
-        return _check(rules, catalogue)
+        return _check(file, rules, catalogue)
     if arguments.action == "test":
         return _test(rules, catalogue)
     rows = [{"name": rule.name, "kind": rule.kind, "fault_class": rule.fault_class} for rule in rules.rules]
@@ -50,27 +53,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def rules_of(path: Path | None, catalogue: Catalogue) -> RuleSet:
-    """A file's rules, or the shipped ones. ValueError in one line."""
-    if path is None:
-        return load_default_rules(catalogue)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such rule file")
-    return parse_rules(path.read_text(), str(path), catalogue)
-
-
-def _check(rules: RuleSet, catalogue: Catalogue) -> int:
-    faults = load_faults()
-    check_fault_classes(rules.rules, faults)
-    problems = lint(rules, catalogue, faults)
+def _check(file: RuleFile, rules: RuleSet, catalogue: Catalogue) -> int:
+    problems = lint(rules, catalogue, load_faults())
     for problem in problems:
-        print(problem)
+        print(file.place(problem))
     refused = [problem for problem in problems if problem.error]
     print(f"{len(rules.rules)} rules: {len(refused)} refused, {len(problems) - len(refused)} warnings", file=sys.stderr)
     return 1 if refused else 0
 
 
 def _test(rules: RuleSet, catalogue: Catalogue) -> int:
+    for rule in rules.rules:
+        for example in rule.examples:
+            if example.reports > MAX_EXAMPLE_REPORTS:
+                raise ValueError(
+                    f"rule '{rule.name}': {example.say}: {example.reports:.0f} reports are too many to play"
+                )
     failed = list(failures(rules, catalogue))
     for failure in failed:
         print(failure)

@@ -4,7 +4,7 @@ import pytest
 
 from diagnostics.catalogue import load_catalogue, parse_catalogue
 from diagnostics.faults import check_fault_classes, load_faults, parse_faults
-from diagnostics.lint import lint
+from diagnostics.lint import Sighting, lint, lint_now
 from diagnostics.problems import RuleFileError
 from diagnostics.rule_file import RuleSet, load_default_rules, metrics_of, parse_rules
 from diagnostics.ruletest import failures
@@ -27,9 +27,12 @@ STEPS = 'steps = [{ severity = "warning", limit = 1 }]'
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[[rule", "f.toml: "),
+        ("[[rule", "f.toml:1: "),
         ("[rules]\n", "only \\[\\[rule\\]\\] tables"),
-        (rule("level", f'metric = "soc_temp"\n{STEPS}'), "f.toml: rule 'r': metric 'soc_temp' is not in the catalogue"),
+        (
+            rule("level", f'metric = "soc_temp"\n{STEPS}'),
+            "f.toml:7: rule 'r': metric 'soc_temp' is not in the catalogue",
+        ),
         (rule("lavel", STEPS), "rule 'r': "),
         (rule("level", f'metric = "soc_temp_c"\ncolour = 1\n{STEPS}'), "colour: is not a known setting"),
         (rule("level", 'metric = "soc_temp_c"'), "steps: is missing"),
@@ -85,7 +88,53 @@ STEPS = 'steps = [{ severity = "warning", limit = 1 }]'
         (rule("level", f'metric = "soc_temp_c"\nwhen = [{{ }}]\n{STEPS}'), "names one state or one metric"),
         (rule("level", f'metric = "soc_temp_c"\nwhen = [{{ state = "recording" }}]\n{STEPS}'), "one_of or none_of"),
         (rule("level", f'metric = "soc_temp_c"\nwhen = [{{ metric = "lux" }}]\n{STEPS}'), "above or below"),
-        (rule("level", f'metric = "soc_temp_c"\n{STEPS}') * 2, "f.toml: rule 'r': the name is used twice"),
+        (rule("level", f'metric = "soc_temp_c"\n{STEPS}') * 2, r"f.toml:\d+: rule 'r': the name is used twice"),
+        ("a = " + "[" * 3000 + "]" * 3000, "f.toml: lists within lists"),
+        ("x" * 4_000_001, "f.toml: 4000001 characters"),
+        ("[[rule]]\n" * 2001, "f.toml: 2001 rules: at most 2000"),
+        ("rule = [1, 2]\n", "only \\[\\[rule\\]\\] tables"),
+        (rule("level", "").replace('kind = "level"\n', ""), "rule 'r': kind: is missing"),
+        (rule("level", f'metric = "soc_temp_c"\n{STEPS}').replace('"r"', "7"), "rule '7': name: must be a text in"),
+        (rule("level", f'metric = "soc_temp_c"\n{STEPS}').replace('"r"', '"Ü"'), "name: has letters that cannot"),
+        (
+            rule("level", 'metric = "soc_temp_c"\nsteps = [{ severity = "high", limit = nan }]'),
+            "limit: must be a finite",
+        ),
+        (
+            rule("level", 'metric = "soc_temp_c"\nsteps = [{ severity = "high", limit = true }]'),
+            "limit: must be a number",
+        ),
+        (
+            rule("level", 'metric = "soc_temp_c"\nsteps = [{ severity = "high", limit = "9" }]'),
+            "limit: must be a number",
+        ),
+        (rule("level", f'metric = "soc_temp_c"\nfor_s = 1e12\n{STEPS}'), "for_s: must be at most 31622400"),
+        (rule("count", f'of = "boots"\nwindow_s = -5\n{STEPS}'), "window_s: must be more than 0"),
+        (rule("count", f'of = "boots"\nwindow_s = inf\n{STEPS}'), "window_s: must be a finite number"),
+        (rule("peer", f'metric = "soc_temp_c"\nmin_peers = 200\n{STEPS}'), "min_peers: must be at most 60"),
+        (
+            rule(
+                "level",
+                'metric = "soc_temp_c"\nsteps = [{ severity = "warning", limit = 82, clear = 70 }, '
+                '{ severity = "high", limit = 88, clear = 60 }]',
+            ),
+            "the worse severity would outlast the milder one: its clear 60 must not lie beyond 70",
+        ),
+        (
+            rule("level", f'metric = "soc_temp_c"\n{STEPS}')
+            + '[[rule.example]]\nsay = "x"\nsegments = [{ for_s = 9, metrics = { soc_temp = 9 } }]\nexpect = []\n',
+            "f.toml:11: rule 'r': example: x: metric 'soc_temp' is not in the catalogue",
+        ),
+        (
+            rule("level", f'metric = "soc_temp_c"\n{STEPS}') + '[[rule.example]]\nsay = "x"\nexpect = []\n'
+            "segments = [{ for_s = 9, metrics = { soc_temp_c = [50, 900] } }]\n",
+            "example: x: soc_temp_c = 900, but it lies from -40 to 130",
+        ),
+        (
+            rule("level", f'metric = "soc_temp_c"\n{STEPS}') + '[[rule.example]]\nsay = "x"\nexpect = ["fires"]\n'
+            "segments = [{ for_s = 9, metrics = { soc_temp_c = 50 } }]\n",
+            "'fires' is no change: opened, raised or lowered",
+        ),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_in_one_line(text, says):
@@ -248,6 +297,96 @@ def level(body: str, name: str = "r", metric: str = "soc_temp_c") -> str:
         ),
         (level('site_class = "F44"\nsteps = [{ severity = "high", limit = 90 }]'), "without site_share_max"),
         (level('site_share_max = 0.5\nsite_class = "F99"\nsteps = [{ severity = "high", limit = 90 }]'), "no texts"),
+        (
+            level('when = [{ metric = "soc_temp_c", below = 80 }]\nsteps = [{ severity = "high", limit = 90 }]'),
+            "can never fire: its guard on 'soc_temp_c' ends at 80, its limit is 90",
+        ),
+        (
+            level(
+                'direction = "below"\nwhen = [{ metric = "poe_v", above = 45 }]\n'
+                'steps = [{ severity = "high", limit = 44 }]',
+                metric="poe_v",
+            ),
+            "ends at 45, its limit is 44",
+        ),
+        (
+            level(
+                'when = [{ metric = "lux", above = 9 }, { metric = "lux", below = 5 }]\n'
+                'steps = [{ severity = "high", limit = 90 }]'
+            ),
+            "its guards on 'lux' exclude each other",
+        ),
+        (
+            level(
+                'when = [{ state = "audio", known = true }, { state = "audio", known = false }]\n'
+                'steps = [{ severity = "high", limit = 90 }]'
+            ),
+            "its guards on state 'audio' exclude each other",
+        ),
+        (level('per = "soc_temp_c"\nsteps = [{ severity = "high", limit = 2 }]'), "is always 1"),
+        (
+            '[[rule]]\nname = "r"\nkind = "count"\nof = "boots"\nwindow_s = 60\n'
+            'steps = [{ severity = "high", limit = 50 }]\n',
+            "50 boots do not fit into window_s = 60",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "signature"\nspan_s = 60\nwindow_s = 60\n'
+            'signs = [{ say = "a", metric = "poe_v", below = -5 }, { say = "b", boot = true }]\n'
+            'steps = [{ severity = "high", limit = 40 }]\n',
+            "40 times do not fit into window_s = 60",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "signature"\nspan_s = 60\nwindow_s = 60\n'
+            'signs = [{ say = "a", metric = "poe_v", below = -5 }, { say = "b", boot = true }]\n'
+            'steps = [{ severity = "high", limit = 1 }]\n',
+            "no value of 'poe_v' gives the sign 'a'",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "forecast"\nmetric = "mem_used_pct"\nlimit = 10\n'
+            'steps = [{ severity = "high", limit = 5 }]\n',
+            "lies past limit 10",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "baseline"\nmetric = "kbps"\nsteps = [{ severity = "high", limit = 0.1 }]\n',
+            "fire on every device again and again",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "frozen"\nmetric = "soc_temp_c"\n'
+            'steps = [{ severity = "high", limit = 1 }]\n',
+            "count at least 2 samples",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "silence"\nsteps = [{ severity = "high", limit = 1e9 }]\n',
+            "months or years of silence",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "state"\nstate = "daynight"\none_of = ["day", "night"]\nseverity = "high"\n',
+            "these are all the words of 'daynight'",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "state"\nstate = "daynight"\nnone_of = ["day", "night"]\nseverity = "high"\n',
+            "'daynight' has no other words",
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "state"\nstate = "firmware"\ndiffers_from = "firmware"\nseverity = "high"\n',
+            "never differs from itself",
+        ),
+        (
+            level('steps = [{ severity = "high", limit = 90 }]')
+            + '[[rule.example]]\nsay = "x"\nevery_s = 1\nexpect = []\n'
+            "segments = [{ for_s = 30000, metrics = { soc_temp_c = 50 } }]\n",
+            "example: x: takes 30000 reports, at most 20000",
+        ),
+        (
+            level('explained_by = ["s"]\nsteps = [{ severity = "high", limit = 90 }]')
+            + level(
+                'site_share_max = 0.5\napplies_to = { kinds = ["camera"] }\n'
+                'steps = [{ severity = "high", limit = 300 }]',
+                "s",
+                "rtt_ms",
+            ),
+            "nothing hangs on a camera",
+        ),
         (level('explained_by = ["nobody"]\nsteps = [{ severity = "high", limit = 90 }]'), "names no rule 'nobody'"),
         (
             level('explained_by = ["s"]\nsteps = [{ severity = "high", limit = 90 }]')
@@ -294,8 +433,50 @@ def test_overlaps_and_missing_examples_are_warnings():
         + level('steps = [{ severity = "high", limit = 90 }]', "s"),
         errors_only=False,
     )
-    assert any("overlaps rule 'r'" in said and "warning" in said for said in found)
+    assert any("says the same as rule 'r'" in said and "warning" in said for said in found)
     assert any("has no example" in said for said in found)
+    found = problems(
+        level('steps = [{ severity = "high", limit = 90 }]')
+        + level('for_s = 600\nsteps = [{ severity = "high", limit = 90 }]', "s"),
+        errors_only=False,
+    )
+    assert any("overlaps rule 'r'" in said and "warning" in said for said in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("average_s = 5", "hold a single report of most devices"),
+        ("for_s = 1e6\nmin_samples = 2", "waits 11.5741 days"),
+        ('site_share_max = 0.5\nexplained_by = ["r"]', "explains itself"),
+        ('site_share_max = 0.5\nexplained_by = ["r", "nobody"]', "explains itself"),
+    ],
+)
+def test_what_is_doubtful_is_a_warning(body, says):
+    found = problems(level(f'{body}\nsteps = [{{ severity = "high", limit = 90 }}]'), errors_only=False)
+    assert any(f"warning: {says}" in said or (says in said and "warning" in said) for said in found), found
+
+
+def test_two_rules_that_explain_each_other_are_told():
+    pair = level('site_share_max = 0.5\nexplained_by = ["s"]\nsteps = [{ severity = "high", limit = 90 }]') + level(
+        'site_share_max = 0.5\nexplained_by = ["r"]\nsteps = [{ severity = "high", limit = 300 }]', "s", "rtt_ms"
+    )
+    assert sum("explains itself" in said for said in problems(pair, errors_only=False)) == 2
+
+
+def test_a_rule_that_judges_nobody_here_is_a_warning():
+    here = [Sighting("camera", "lensa-d2", {"soc_temp_c": 50.0}, {})]
+    [hot] = rules(level('steps = [{ severity = "high", limit = 90 }]')).rules
+    assert lint_now([hot], here) == []
+    [other] = rules(level('steps = [{ severity = "high", limit = 90 }]', metric="fan_rpm_sd_pct")).rules
+    [problem] = lint_now([other], here)
+    assert "none of the 1 devices it applies to sends 'fan_rpm_sd_pct'" in str(problem)
+    [typo] = rules(level('applies_to = { models = ["lense"] }\nsteps = [{ severity = "high", limit = 90 }]')).rules
+    [problem] = lint_now([typo], here)
+    assert "applies to none of the 1 devices here" in str(problem)
+    assert not problem.error
+    [seen] = rules(level('steps = [{ severity = "high", limit = 30 }]', metric="seen_clock_offset_s")).rules
+    assert lint_now([seen], here) == []
 
 
 # --- examples ---------------------------------------------------------------------------------------------------------

@@ -83,13 +83,14 @@ async def test_an_engine_leaves_out_what_this_program_cannot_read_and_refuses_an
         (HOTTER.replace("soc_temp_c", "sock", 1), "line 7: rule 'hot': metric 'sock' is not in the catalogue"),
         (HOTTER.replace("83, clear = 70", "83, clear = 99"), "line 9: rule 'hot': steps: clear 99 must not lie above"),
         (HOTTER.replace("limit = 83", "limit = 999"), "line 9: rule 'hot': limit 999 lies outside the physical range"),
-        (HOTTER.replace('"level"', '"levle"'), "line 6: rule 'hot': Input tag 'levle'"),
+        (HOTTER.replace('"level"', '"levle"'), "line 6: rule 'hot': kind: 'levle' is none of level"),
         (f"{HOTTER}\n{HOTTER}", "line 17: rule 'hot': stands here twice, first on line 1"),
         (HOT.replace("82", "83"), "line 4: rule 'hot': version is still 1: raise it"),
         (HOTTER.replace("83, clear = 70", "40, clear = 38"), "would fire on most of the fleet: healthy is"),
         (HOTTER.replace('"F07"', '"F99"'), "fault class 'F99' has no texts"),
         (HOTTER.replace('["opened warning"]', "[]"), "example: heat opens: expected nothing; got opened warning"),
-        (HOTTER.replace("for_s = 3600", "for_s = 1e11"), "its examples take"),
+        (HOTTER.replace("for_s = 3600", "for_s = 3e7"), "reports, at most 20000: report less often"),
+        (HOTTER.replace("for_s = 3600", "for_s = 1e11"), "for_s: must be at most 31622400"),
         (HOTTER + 'broken = "', "line 16: rule 'hot': Unterminated string"),
         (
             HOTTER.replace('"hot"', '"cold"').replace("limit = 83", "limit = 90").replace("[[rule.example]]", "")
