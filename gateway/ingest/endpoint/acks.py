@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gateway.ingest.endpoint import encode
+from gateway.ingest.endpoint import encode, guests
 from gateway.ingest.endpoint.packets import Ack, Kind
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.receipts import Answer
@@ -25,7 +25,11 @@ def hear_ack(connection: "Connection", packet: Ack) -> None:
         if known and session.durable:
             connection.hub.journal.add(Forget(session.key, number))
         reason = Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND
-        connection.write(connection.encode(Answer(Kind.PUBCOMP, number, reason)))
+        pubcomp = connection.encode(Answer(Kind.PUBCOMP, number, reason))
+        if guests.release(connection, number):
+            connection.hub.journal.after(lambda: connection.write(pubcomp))
+        else:
+            connection.write(pubcomp)
         return
     delivery = session.flight.get(number)
     if delivery is not None and packet.kind not in _due(delivery):

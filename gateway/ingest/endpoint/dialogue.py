@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.ingest import topics as device_topics
-from gateway.ingest.endpoint import encode
+from gateway.ingest.endpoint import encode, guests
 from gateway.ingest.endpoint.access import publish_refusal, subscribe_refusal
 from gateway.ingest.endpoint.acks import hear_ack
 from gateway.ingest.endpoint.packets import (
@@ -22,7 +22,7 @@ from gateway.ingest.endpoint.packets import (
 from gateway.ingest.endpoint.reasons import ProtocolError, Reason
 from gateway.ingest.endpoint.receipts import Answer
 from gateway.ingest.endpoint.session import Message, Session
-from gateway.ingest.endpoint.topics import MAX_LEVELS, split_share, valid_filter
+from gateway.ingest.endpoint.topics import MAX_LEVELS, split_share, valid_filter, valid_share
 from gateway.ports.endpoint import Receive, Rights, SaveSession, Subscription
 from gateway.ports.ingest import Inbound
 
@@ -68,6 +68,10 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
         return
     kind = Kind.PUBREC if packet.qos == 2 else Kind.PUBACK
     answer = Answer(kind, packet.packet_id)
+    if connection.principal.rights is Rights.GUEST:
+        waits = guests.forward(connection, packet, _message(packet, topic, now), answer)
+        guests.acknowledge(connection, _promise(connection, packet, answer, waits=waits))
+        return
     waits = False
     known = connection.routes.fresh(hub.router.version).get(topic.encode())
     device_id, channel = known or device_topics.parse(topic)
@@ -78,7 +82,13 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
         else:
             hub.counters.publishes_refused += 1
             device_id, channel = "", topic
-            answer.reason, answer.why = refusal, "this client may not publish there"
+            answer.refuse(refusal, "this client may not publish there")
+    receipt = _promise(connection, packet, answer, waits=waits)
+    batch.append(Inbound(device_id, channel, packet.payload, now, connection, receipt))
+
+
+def _promise(connection: "Connection", packet: Publish, answer: Answer, *, waits: bool) -> int:
+    """The receipt that brings the answer on its way, 0 at QoS 0. If it `waits`, it also needs the journal's word."""
     receipt = 0
     if packet.qos:
         connection.unacknowledged += 1
@@ -90,21 +100,8 @@ def _publish(connection: "Connection", packet: Publish, batch: list[Inbound], no
         waits |= _note(connection, packet.packet_id, answer)
     if waits and receipt:
         answer.durable = False
-        hub.journal.after(lambda: _now_durable(connection, answer))
-    if connection.principal.rights is Rights.GUEST:
-        _answer_guest(connection, receipt)
-    else:
-        batch.append(Inbound(device_id, channel, packet.payload, now, connection, receipt))
-
-
-def _answer_guest(connection: "Connection", receipt: int) -> None:
-    """A guest's message is on its way to whom it concerns; no device has spoken, so the pipeline gets nothing."""
-    hub = connection.hub
-    hub.counters.publishes_in += 1
-    connection.acknowledge([receipt])
-    hub.mind_backlog()
-    if connection.version == V5 and connection.unacknowledged > hub.settings.receive_maximum:
-        raise ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than allowed")
+        connection.hub.journal.after(lambda: _now_durable(connection, answer))
+    return receipt
 
 
 def _now_durable(connection: "Connection", answer: Answer) -> None:
@@ -134,18 +131,17 @@ def _spread(
     """Retain and route an allowed message; True if the journal has something of it to write."""
     router = connection.hub.router
     if not packet.retain and not router.anyone_for(topic):
-        if connection.principal.rights is not Rights.GUEST:
-            connection.routes.learn(topic, route, router.version)
+        connection.routes.learn(topic, route, router.version)
         return False
+    waits, kept = router.spread(_message(packet, topic, now), connection.principal, _session(connection).key)
+    if not kept:
+        answer.refuse(Reason.QUOTA_EXCEEDED, "too many retained topics, or too many levels")
+    return waits
+
+
+def _message(packet: Publish, topic: str, now: float) -> Message:
     expires_at = None if packet.expiry_s is None else now + packet.expiry_s
-    message = Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)
-    waits = False
-    if packet.retain:
-        if router.may_keep(message, connection.principal):
-            waits = router.keep(message, connection.principal.identity)
-        else:
-            answer.reason, answer.why = Reason.QUOTA_EXCEEDED, "too many retained topics, or too many levels"
-    return router.route(message, _session(connection).key) or waits
+    return Message(topic, packet.payload, packet.qos, packet.retain, expires_at, packet.properties)
 
 
 def _seen_before(connection: "Connection", packet_id: int) -> bool:
@@ -192,17 +188,22 @@ def _subscribe(connection: "Connection", packet: Subscribe, now: float) -> None:
 
 
 def _check_filter(wanted: Subscription) -> None:
-    """A filter that no server could accept ends the connection (MQTT-4.7.1-1, -2, 4.7.3-1, 4.8.2-1, -2, 3.8.3-4)."""
-    if not valid_filter(wanted.topic_filter):
-        raise ProtocolError(Reason.MALFORMED_PACKET, "a topic filter is malformed")
+    """A filter that no server could accept ends the connection (MQTT-4.7.1-1, -2, 4.7.3-1, 3.8.3-4)."""
+    _check_form(wanted.topic_filter)
     if wanted.no_local and split_share(wanted.topic_filter)[0]:
         raise ProtocolError(Reason.PROTOCOL_ERROR, "no local on a shared subscription")
+
+
+def _check_form(topic_filter: str) -> None:
+    """A share without a name or a filter is refused (see `_refusal`): to MQTT 3.1.1 `$share/` is like other topics."""
+    if not valid_filter(topic_filter) and valid_share(topic_filter):
+        raise ProtocolError(Reason.MALFORMED_PACKET, "a topic filter is malformed")
 
 
 def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
     session = _session(connection)
     topic_filter = wanted.topic_filter
-    if topic_filter.count("/") >= MAX_LEVELS:
+    if topic_filter.count("/") >= MAX_LEVELS or not valid_share(topic_filter):
         return Reason.TOPIC_FILTER_INVALID
     settings = connection.hub.settings
     refusal = subscribe_refusal(connection.principal, split_share(topic_filter)[1], settings.closed)
@@ -217,8 +218,8 @@ def _refusal(connection: "Connection", wanted: Subscription) -> Reason | None:
 def _unsubscribe(connection: "Connection", packet: Unsubscribe) -> None:
     session = _session(connection)
     codes = []
-    if not all(valid_filter(topic_filter) for topic_filter in packet.filters):
-        raise ProtocolError(Reason.MALFORMED_PACKET, "a topic filter is malformed")
+    for topic_filter in packet.filters:
+        _check_form(topic_filter)
     for topic_filter in packet.filters:
         known = connection.hub.router.unsubscribe(session, topic_filter)
         codes.append(Reason.SUCCESS if known else Reason.NO_SUBSCRIPTION_EXISTED)

@@ -139,6 +139,8 @@ class Hub:
         self.online[session.identity] -= 1
         if not self.online[session.identity]:
             del self.online[session.identity]
+        if session.held:
+            self.let_go(session, connection.principal)
         will, connection.will = connection.will, None
         delay_s = min(will.delay_s, session.expiry_s) if will else 0
         now = self.clock.now()
@@ -179,14 +181,17 @@ class Hub:
         if session.durable:
             self.journal.add(DeleteSession(session.key))
 
+    def let_go(self, session: Session["Line"], principal: Principal) -> None:
+        """Send on what is held: PUBREC said that it is ours."""
+        for message in session.let_go():
+            self.router.spread(message, principal, session.key)
+
     def _publish_will(self, will: Will, principal: Principal) -> None:
         self.counters.wills += 1
         now = self.clock.now()
         expires_at = None if will.expiry_s is None else now + will.expiry_s
         message = Message(will.topic, will.payload, will.qos, will.retain, expires_at, will.properties)
-        if will.retain and self.router.may_keep(message, principal):
-            self.router.keep(message, principal.identity)
-        self.router.route(message, None)
+        self.router.spread(message, principal, None)
         if principal.rights is Rights.GUEST:
             return
         device_id, channel = device_topics.parse(will.topic)

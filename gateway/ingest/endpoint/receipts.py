@@ -26,6 +26,10 @@ class Answer:
         self.committed = False
         self.durable = True
 
+    def refuse(self, reason: Reason, why: str) -> None:
+        """Answer that the message was not taken, or not as it was meant."""
+        self.reason, self.why = reason, why
+
 
 class Receipts:
     """Outstanding answers of one connection."""

@@ -99,6 +99,14 @@ class Router(Generic[Line]):
         held = self.retained.owned.get(principal.identity, 0)
         return principal.rights is not Rights.DEVICE or held < self._settings.max_retained_per_device
 
+    def spread(self, message: Message, principal: Principal, publisher: str | None) -> tuple[bool, bool]:
+        """Retain a message that asks for it, and route it. Says whether the journal has something of it to write, and
+        whether it was retained as far as it asked.
+        """
+        kept = not message.retain or self.may_keep(message, principal)
+        waits = message.retain and kept and self.keep(message, principal.identity)
+        return self.route(message, publisher) or waits, kept
+
     def keep(self, message: Message, identity: str) -> bool:
         """Replace the retained message of the topic. True if the journal has something to write."""
         kept = RetainedMessage(

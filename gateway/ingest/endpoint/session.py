@@ -67,7 +67,7 @@ class Delivery:
 class Session(Generic[Line]):
     """Invariants: `flight` holds the messages sent on this connection, or released, oldest first, by packet identifier;
     `queue` those still to be sent, in order; `received` the QoS 2 packet identifiers of the client that it has not
-    released, True once PUBREC may be sent.
+    released, True once PUBREC may be sent; `held` those of its messages that go on only when they are released.
     """
 
     __slots__ = (
@@ -77,6 +77,7 @@ class Session(Generic[Line]):
         "expires_at",
         "expiry_s",
         "flight",
+        "held",
         "identity",
         "key",
         "line",
@@ -96,6 +97,7 @@ class Session(Generic[Line]):
         self.queue: deque[Delivery] | None = None
         self.flight: dict[int, Delivery] = {}
         self.received: dict[int, bool] = {}
+        self.held: dict[int, Message] | None = None
         self._next_position = 1
         self._queued_bytes = 0
 
@@ -121,6 +123,22 @@ class Session(Generic[Line]):
         queue.append(delivery)
         self._queued_bytes += len(message.payload)
         return delivery
+
+    def hold(self, packet_id: int, message: Message, most_bytes: int) -> bool:
+        """Keep a QoS 2 message of the client until its release; False if that would be more than `most_bytes` of
+        payload.
+        """
+        if self.held is None:
+            self.held = {}
+        if sum(len(m.payload) for m in self.held.values()) + len(message.payload) > most_bytes:
+            return False
+        self.held[packet_id] = message
+        return True
+
+    def let_go(self) -> list[Message]:
+        """Take all messages that are held, oldest first."""
+        held, self.held = self.held, None
+        return list(held.values()) if held else []
 
     def next(self, window: int) -> Delivery | None:
         """Take the next message to send now, with at most `window` in flight. QoS 1 and 2 go to `flight`."""

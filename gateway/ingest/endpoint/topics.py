@@ -12,10 +12,9 @@ def valid_filter(topic_filter: str) -> bool:
     """Whether the wildcards stand alone in their level and `#` is last (MQTT-4.7.1-1, -2); a shared one needs a name
     without wildcards and a filter (MQTT-4.8.2-1, -2).
     """
-    if topic_filter.startswith(SHARE_PREFIX):
-        name, topic_filter = split_share(topic_filter)
-        if not name or "#" in name or "+" in name:
-            return False
+    if not valid_share(topic_filter):
+        return False
+    _, topic_filter = split_share(topic_filter)
     if not topic_filter:
         return False
     if "#" not in topic_filter and "+" not in topic_filter:
@@ -24,6 +23,14 @@ def valid_filter(topic_filter: str) -> bool:
     if "#" in topic_filter and (levels[-1] != "#" or topic_filter.count("#") > 1):
         return False
     return all(level == "+" for level in levels if "+" in level)
+
+
+def valid_share(topic_filter: str) -> bool:
+    """Whether a filter that begins as a shared one has a name and a filter (MQTT-4.8.2-1, -2); others have no share."""
+    if not topic_filter.startswith(SHARE_PREFIX):
+        return True
+    name, shared = split_share(topic_filter)
+    return bool(name and shared) and "#" not in name and "+" not in name
 
 
 def split_share(topic_filter: str) -> tuple[str, str]:

@@ -47,15 +47,27 @@ async def test_suback_has_a_code_for_each_filter_in_order(mqtt, version):
         assert list(codes) == [0, 1, 2, deep, 1, full, 2]
 
 
-@pytest.mark.parametrize(
-    "wrong", ["bad#", "x/+y", "#/x", "", "a\0b", b"\xc3\x28", "$share/g", "$share//t", "$share/g/", "$share/+/t"]
-)
+@pytest.mark.parametrize("wrong", ["bad#", "x/+y", "#/x", "", "a\0b", b"\xc3\x28", "$share/g/a#", "$share/g/#/a"])
 async def test_a_malformed_filter_ends_the_connection_and_subscribes_nothing(mqtt, version, wrong):
     async with mqtt.serve() as broker:
         peer = await broker.client(version)
         await peer.send(mqtt.subscribe(("good", 1), (wrong, 1), version=version))
         await peer.ended_with(0x81)
         assert not broker.endpoint._hub.router.anyone_for("good")
+
+
+@pytest.mark.parametrize("wrong", ["$share/g", "$share//t", "$share/g/", "$share/+/t", "$share/g#/t", "$share/"])
+async def test_a_share_without_a_name_or_a_filter_is_refused_and_the_others_are_granted(mqtt, version, wrong):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(version)
+        await peer.send(mqtt.subscribe((wrong, 1), ("good", 1), version=version))
+        first, body = await peer.read()
+        assert (first, list(body[-2:])) == (0x90, [0x8F if version == 5 else 0x80, 1])
+        await peer.send(mqtt.unsubscribe(wrong, version=version))
+        first, body = await peer.read()
+        assert first == 0xB0
+        assert version == 4 or body[-1] == 0x11
+        await peer.silence()
 
 
 async def test_a_shared_subscription_gives_each_message_to_one_member(mqtt, version):
