@@ -109,12 +109,13 @@ def many_rules(count: int) -> str:
     extra = []
     for number in range(max(0, count - len(shipped.rules))):
         name = names[number % len(names)]
-        top = catalogue.metric[name].range[1]
+        low, top = catalogue.metric[name].range
+        share = (top - low) / 10_000
         extra.append(
             f'\n[[rule]]\nkind = "level"\nname = "bench-{number}"\nversion = 1\nfault_class = "F23"\n'
             f'metric = "{name}"\n'
-            f'direction = "above"\nsteps = [{{ severity = "warning", limit = {top * (0.9 + number / 10000):.4f}, '
-            f"clear = {top * 0.89:.4f} }}]\n"
+            f'direction = "above"\nsteps = [{{ severity = "warning", limit = {low + share * (9_000 + number):.4f}, '
+            f"clear = {low + share * 8_900:.4f} }}]\n"
             'reason = "a rule of the bench, beyond every healthy value"\n'
         )
     return text + "".join(extra)
