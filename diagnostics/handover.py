@@ -21,8 +21,8 @@ from diagnostics.places import Site
 from diagnostics.rules import Rule
 
 SHELVES = 16_384
-DEVICES_A_TICK = 1000
-"""About so many devices a tick have their turn."""
+DEVICES_A_TICK = 500
+"""About so many devices a tick have their turn: 80 ms where each is also copied for a checkpoint under way."""
 
 
 class Handover:

@@ -213,7 +213,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
         kept = json.loads(data)
     except ValueError:
         raise ValueError(
-            f"memory of device '{device.device_id}' is not readable: restore an older checkpoint"
+            f"memory of device '{device.device_id}' is not readable: restore a backup of the database"
         ) from None
     if not isinstance(kept, dict) or kept.get("v") not in (WITHOUT_PEER_TIMES, VERSION):
         raise ValueError(f"memory of device '{device.device_id}' was written by another version of the software")

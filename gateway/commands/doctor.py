@@ -6,8 +6,10 @@ import contextlib
 import json
 import shutil
 import socket
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from diagnostics.catalogue import load_catalogue
@@ -129,10 +131,26 @@ async def _database(settings: Settings) -> Sequence[Finding]:
     return [Finding("database", good=True, says=database.where), Finding("outbox", behind.bytes < 0.8 * most, waits)]
 
 
+def _embedded(file: Path) -> Finding:
+    """Whether the file can be read at all; what lies deeper is seen when it is read."""
+    if not file.exists():
+        return Finding("history", good=True, says="embedded, made at the first start")
+    where = f"{file.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(where, uri=True, timeout=1.0)) as opened:
+            opened.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:  # in use, or not ours to read: the gateway says it better
+        return Finding("history", good=True, says=f"embedded ({error})")
+    except sqlite3.DatabaseError as error:
+        says = f"{file}: {error}: restore it from a backup, or move it away (telemetry in it is gone, tickets are not)"
+        return Finding("history", good=False, says=says)
+    return Finding("history", good=True, says="embedded")
+
+
 def _history(settings: Settings, *, fix: bool) -> Sequence[Finding]:
     wanted = settings.history
     if wanted.kind != "influxdb":
-        return [Finding("history", good=True, says="embedded")]
+        return [_embedded(settings.data_dir / "history.db")]
     address = Address(wanted.url, wanted.token.get_secret_value(), wanted.org, wanted.bucket)
     keep = Keep(int(wanted.raw_days), int(wanted.rollup_days))
     try:

@@ -9,6 +9,7 @@ import pytest
 from gateway.cli import main
 from gateway.ports.ledger import Effects, JournalKind
 from gateway.storage.database import open_database
+from gateway.storage.history import open_history
 from gateway.storage.ledger import SqlLedger
 
 
@@ -42,3 +43,23 @@ def test_an_outbox_that_is_nearly_full_is_said_with_its_size(
     asyncio.run(wait(800_000))
     code, found = findings(tmp_path, capsys)
     assert (code, found["outbox"]) == (1, (False, "0.9 of 1 MB wait for the history store"))
+
+
+@pytest.mark.parametrize("damage", ["shorter", "another file"])
+def test_a_damaged_history_is_said_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    async def start() -> None:
+        async with open_history(tmp_path / "history.db"):
+            pass
+
+    asyncio.run(start())
+    assert findings(tmp_path, capsys)[1]["history"] == (True, "embedded")
+    file = tmp_path / "history.db"
+    kept = file.read_bytes()
+    file.write_bytes(kept[:5000] if damage == "shorter" else b"not a database at all, but a letter" * 200)
+    for beside in tmp_path.glob("history.db-*"):
+        beside.unlink()
+    code, found = findings(tmp_path, capsys)
+    assert (code, found["history"][0]) == (1, False)
+    assert found["history"][1].endswith("move it away (telemetry in it is gone, tickets are not)")
