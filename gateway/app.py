@@ -40,7 +40,7 @@ from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
 from gateway.rules.part import RulePart, open_rules
-from gateway.serving import flowing, listening, metrics_page, starting_page
+from gateway.serving import flowing, listening, metrics_page, starting_page, with_mqtt
 from gateway.settings import Settings
 from gateway.storage.accounts import SqlAccounts
 from gateway.storage.database import Database, open_database
@@ -224,9 +224,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             rules=rules.backtests,
             deliveries=deliveries,
         )
-        http_port = await stack.enter_async_context(
-            listening(create_app(parts), settings.http.host, settings.http.port)
-        )
+        app = with_mqtt(create_app(parts), endpoint, settings)
+        http_port = await stack.enter_async_context(listening(app, settings.http.host, settings.http.port))
         metrics_port = 0
         if settings.http.metrics_port:
             metrics_port = await stack.enter_async_context(

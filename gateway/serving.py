@@ -1,4 +1,6 @@
-"""Listening for browsers: the pages, metrics on a listener of their own, a small page while the database is away."""
+"""Listening for browsers: the pages, MQTT over WebSocket beside them, metrics on a listener of their own, a small page
+while the database is away.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -6,7 +8,11 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from gateway.ingest.endpoint.server import Endpoint
+from gateway.settings import Settings
 from gateway.storage.forwarder import Forwarder
+from gateway.web.auth import client_address
+from gateway.web.routes import Access, add
 
 
 @asynccontextmanager
@@ -20,6 +26,25 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def with_mqtt(app: web.Application, endpoint: Endpoint | None, settings: Settings) -> web.Application:
+    """The same application, also serving MQTT over WebSocket where the settings say so. A page of another site gets
+    403: it would speak from inside its reader's network.
+    """
+    if endpoint is None or not settings.mqtt.websocket:
+        return app
+
+    async def mqtt(request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        at_home = origin is None or origin.partition("://")[2] == request.host
+        if not at_home and origin not in settings.mqtt.websocket_origins:
+            raise web.HTTPForbidden(text="mqtt.websocket_origins does not have this origin\n")
+        return await endpoint.converse(request, client_address(request, settings.http.trusted_proxies))
+
+    add(app, Access.PUBLIC, "GET", "/mqtt", mqtt)
+    app.on_shutdown.append(endpoint.end_conversations)
+    return app
 
 
 async def flowing(forwarder: Forwarder) -> None:

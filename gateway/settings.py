@@ -44,6 +44,7 @@ class EmbeddedMqtt(Section):
 
     With `tls_certificate` and `tls_key` the endpoint speaks TLS; `client_ca` asks for client certificates, whose CN is
     the device id. `guests` lets anyone else in as to any broker, outside the devices' topics and `closed_topics`.
+    `websocket` also serves MQTT at /mqtt of the web listener, to programs, pages of ours and of `websocket_origins`.
     """
 
     enabled: bool = True
@@ -56,6 +57,8 @@ class EmbeddedMqtt(Section):
     client_ca: Path | None = None
     guests: bool = False
     closed_topics: tuple[str, ...] = ("nosubscribe", "test/nosubscribe")
+    websocket: bool = False
+    websocket_origins: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _pair(self) -> Self:

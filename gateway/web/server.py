@@ -21,7 +21,7 @@ MAX_BODY = 256 * 1024
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the session once. Files and probes have no viewer and cost no query."""
-    if request.path.startswith(("/static/", "/healthz", "/readyz")):
+    if request.path.startswith(("/static/", "/healthz", "/readyz", "/mqtt")):
         request[VIEWER] = None
         return await handler(request)
     session = await get_session(request)

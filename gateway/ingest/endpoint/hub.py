@@ -63,6 +63,7 @@ class Hub:
         self._called = False
         self.sessions: dict[str, Session[Line]] = {}
         self.connections: set[Connection] = set()
+        self.websockets: set[Connection] = set()
         self.tasks: asyncio.TaskGroup
         self.admissions: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()

@@ -7,6 +7,8 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from aiohttp import web
+
 from gateway.clock import Clock
 from gateway.ingest.endpoint.connection import Connection
 from gateway.ingest.endpoint.counters import Counters
@@ -14,6 +16,7 @@ from gateway.ingest.endpoint.hub import Hub
 from gateway.ingest.endpoint.limits import EndpointSettings
 from gateway.ingest.endpoint.reasons import Reason
 from gateway.ingest.endpoint.session import Message
+from gateway.ingest.endpoint.websocket import converse, end_conversations
 from gateway.ports.endpoint import Authenticate, EndpointStore
 from gateway.ports.ingest import Intake, Outbound
 
@@ -61,6 +64,14 @@ class Endpoint:
     def connected(self, device_id: str) -> bool:
         """Whether a client of this identity is connected now."""
         return device_id in self._hub.online
+
+    async def converse(self, request: web.Request, peer: str) -> web.StreamResponse:
+        """Serve a client that comes by WebSocket to somebody else's listener, to its end. `peer` is its address."""
+        return await converse(self._hub, request, peer)
+
+    async def end_conversations(self, _app: web.Application) -> None:
+        """That listener stops (`on_shutdown`): tell those clients."""
+        end_conversations(self._hub)
 
     async def publish(self, messages: Sequence[Outbound]) -> None:
         """Route, queue and retain messages at QoS 1; return once they are durable. ConnectionError if that fails
