@@ -25,6 +25,18 @@ from device_sim.faults.fault import (
     times,
 )
 from device_sim.faults.software import next_version
+from device_sim.harmless import (
+    access_point_reboot,
+    crowded_channel,
+    dew_at_dawn,
+    disk_swap,
+    fan_rests,
+    mains_dip,
+    microwave,
+    on_a_bad_release,
+    power_blip,
+    wall_of_rain,
+)
 from device_sim.models import Part
 
 if TYPE_CHECKING:
@@ -42,6 +54,7 @@ class Disturbance:
     start: float
     end: float
     u: float
+    release: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
 
     def fresh(self) -> Disturbance:
@@ -53,18 +66,24 @@ class Disturbance:
         self.kind.effect((device.now - self.start) / (self.end - self.start), self, device, m, s)
 
     def finish(self, device: Device) -> None:
-        """Nothing stays but what the effect itself has left."""
+        """Nothing stays but what the effect itself has left; a release that is bad for others is replaced."""
+        if self.release:
+            device.firmware = next_version(self.memo.get("before", device.firmware), 2)
+            device.reboot("update")
 
 
 @dataclass(frozen=True, slots=True)
 class Confounder:
-    """A kind of harmless spell: how often a month on one device, for how long (seconds, lo..hi)."""
+    """A kind of harmless spell: how often a month on one device (or site), for how long (seconds, lo..hi), and what
+    follows it.
+    """
 
     name: str
     suits: Suits
     per_month: float
     lasts_s: tuple[float, float]
     effect: Callable[[float, Disturbance, Device, Metrics, States], None]
+    then: Confounder | None = None
 
 
 def _scene_changed(c: Disturbance, d: Device) -> None:
@@ -129,15 +148,6 @@ def _schedule_override(share: float, c: Disturbance, d: Device, m: Metrics, s: S
         times(m, "luma_mean", 0.6)
 
 
-def _microwave(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    if 12.0 <= d.slot.hour < 13.0:
-        add(m, "retry_pct", 18.0 + 4.0 * d.z[44])
-
-
-def _ap_reboot(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    d.cut = True
-
-
 def _backup(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
     if 1.0 <= d.slot.hour < 3.0:
         put(m, "wan_util_pct", 94.0 + 1.5 * d.z[44])
@@ -172,7 +182,7 @@ def _maintenance(share: float, c: Disturbance, d: Device, m: Metrics, s: States)
 
 def _cache(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
     days = share * (c.end - c.start) / _DAY
-    add(m, "mem_used_pct", 18.0 * (1.0 - 2.718281828 ** (-days / 2.5)))
+    add(m, "mem_used_pct", 18.0 * (1.0 - 2.718281828 ** (-days / (0.8 + 3.2 * c.u))))
 
 
 def _firmware_install(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
@@ -222,12 +232,6 @@ def _clock_jump(share: float, c: Disturbance, d: Device, m: Metrics, s: States) 
     d.clock_error_s = (60.0 + 7000.0 * c.u) * (1.0 if c.u < 0.5 else -1.0)
 
 
-def _power_blip(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    if "made" not in c.memo:
-        c.memo["made"] = True
-        d.reboot("power")
-
-
 def _late_batch(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
     d.held = True
 
@@ -236,13 +240,10 @@ def _duplex(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> N
     add(m, "crc_per_1e6", 55.0 + 20.0 * c.u + 2.0 * d.z[44])
 
 
-def _microwave_rain(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    add(m, "rssi_dbm", -7.0)
-
-
 _MAINS = Suits(without=frozenset({Part.BATTERY}))
 _WIRED_CAMERA = camera_with(Part.WIRED)
 _OUTDOOR = camera_with(Part.OUTDOOR)
+_RAID = Suits(RECORDER.kinds, frozenset({Part.RAID}))
 _INDOOR = Suits(CAMERA.kinds, without=frozenset({Part.OUTDOOR}))
 CONFOUNDERS: Final = {
     kind.name: kind
@@ -256,9 +257,11 @@ CONFOUNDERS: Final = {
         Confounder("muted by policy", camera_with(Part.MICROPHONE), 0.06, (5 * _DAY, 20 * _DAY), _muted),
         Confounder("wind or ice", camera_with(Part.PTZ), 1.5, (_HOUR, 3 * _HOUR), _wind),
         Confounder("schedule override", CAMERA, 0.05, (3 * _DAY, 10 * _DAY), _schedule_override),
-        Confounder("microwave hours", camera_with(Part.WIFI), 0.2, (5 * _DAY, 15 * _DAY), _microwave),
-        Confounder("wall of rain", camera_with(Part.WIFI), 1.0, (_HOUR, 3 * _HOUR), _microwave_rain),
-        Confounder("access point reboot", camera_with(Part.WIFI), 1.0, (180, 600), _ap_reboot),
+        Confounder("microwave hours", camera_with(Part.WIFI), 0.2, (5 * _DAY, 15 * _DAY), microwave),
+        Confounder("wall of rain", camera_with(Part.WIFI), 1.0, (_HOUR, 3 * _HOUR), wall_of_rain),
+        Confounder("dew at dawn", _OUTDOOR, 3.0, (_DAY, 1.01 * _DAY), dew_at_dawn),
+        Confounder("fan rests at night", RECORDER, 0.2, (5 * _DAY, 20 * _DAY), fan_rests),
+        Confounder("planned disk swap", _RAID, 0.15, (7 * _HOUR, 49 * _HOUR), disk_swap),
         Confounder("backup job", ROUTER, 0.5, (5 * _DAY, 30 * _DAY), _backup),
         Confounder("cable of the disk", RECORDER, 0.1, (5 * _DAY, 20 * _DAY), _cable_of_the_disk),
         Confounder("new disk fills up", RECORDING, 0.04, (7 * _DAY, 30 * _DAY), _new_disk),
@@ -270,8 +273,19 @@ CONFOUNDERS: Final = {
         Confounder("authorised swap", ANY_DEVICE, 0.02, (7 * _DAY, 7.1 * _DAY), _authorised_swap),
         Confounder("old password in a recorder", ANY_DEVICE, 0.03, (3 * _DAY, 15 * _DAY), _old_password),
         Confounder("clock jump", ANY_DEVICE, 0.2, (900, 2700), _clock_jump),
-        Confounder("power blip", _MAINS, 0.3, (900, 901), _power_blip),
+        Confounder("power blip", _MAINS, 0.3, (_DAY, 1.01 * _DAY), power_blip),
         Confounder("late batch", ANY_DEVICE, 1.0, (1200, 2600), _late_batch),
         Confounder("duplex mismatch from day one", _WIRED_CAMERA, 0.0, (0, 0), _duplex),
     )
 }
+_WIFI_ON_MAINS = Suits(CAMERA.kinds, frozenset({Part.WIFI}), frozenset({Part.BATTERY}))
+_CROWDED = Confounder("crowded channel", _WIFI_ON_MAINS, 0.0, (_HOUR, 1.5 * _HOUR), crowded_channel)
+OF_A_SITE: Final = {
+    kind.name: kind
+    for kind in (
+        Confounder("access point reboot", _WIFI_ON_MAINS, 1.0, (180, 600), access_point_reboot, _CROWDED),
+        Confounder("mains dip", Suits(parts=frozenset({Part.DC})), 0.3, (900, 901), mains_dip),
+    )
+}
+"""What comes to all devices of a site at once."""
+HARMLESS_RELEASE: Final = Confounder("on a bad release", ANY_DEVICE, 0.0, (0, 0), on_a_bad_release)

@@ -14,12 +14,12 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from device_sim.confounders import CONFOUNDERS, Disturbance
+from device_sim.confounders import CONFOUNDERS, HARMLESS_RELEASE, OF_A_SITE, Disturbance
 from device_sim.environment import DAY_S, WeatherSpell
 from device_sim.faults import FAULTS
 from device_sim.faults.fault import Moment, Scope
 from device_sim.faults.software import next_version
-from device_sim.models import Kind, Part
+from device_sim.models import Kind
 from device_sim.scenario import CLIMATES, Customer, Scenario, Site, furnish
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _EXPOSED: Final = 5
 _WEEKS_D: Final = 25.0
 _BY_RELEASE: Final = "F31"
 _COHORT: Final = 4
+_UNHARMED: Final = 4
 _ROLLOUT_D: Final = 2.0
 _HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
 _CAMERAS: Final = (
@@ -77,7 +78,7 @@ class _Plan:
         exposed = {site.id for number, site in enumerate(scenario.sites) if number % _EXPOSED == 1}
         faulty = [spec for spec in scenario.devices if random.random() < share * (1 + (spec.site_id in exposed))]
         self._free = {spec.id: self._first + random.uniform(0, 2) * DAY_S for spec in faulty}
-        self._faulty = faulty
+        self._faulty, self._exposed = faulty, exposed
         self._had: dict[tuple[str, str], list[float]] = {}  # device, fault -> ends of its episodes
         self._gates = [
             spec for spec in scenario.devices if spec.site_id in exposed and spec.kind in {Kind.ROUTER, Kind.SWITCH}
@@ -121,9 +122,23 @@ class _Plan:
                 )
                 episode.release = release
                 self._free[spec.id] = episode.end + _REST_D * DAY_S
+            self._unharmed(cohort, begins, longest, release)
             return size
         self._place(fault, turn)
         return 1
+
+    def _unharmed(self, cohort: list[DeviceSpec], begins: float, lasts_s: float, release: str) -> None:
+        """The same release is good for other devices of the model, none of which ever has a fault."""
+        model, ill = cohort[0].model, {spec.id for spec in cohort}
+        well = [
+            spec
+            for spec in self._scenario.devices
+            if spec.model is model and spec.id not in {*self._free, *ill} and spec.site_id not in self._exposed
+        ]
+        for spec in self._random.sample(well, min(_UNHARMED, len(well))):
+            since = begins + self._random.uniform(0, _ROLLOUT_D) * DAY_S
+            spell = Disturbance(HARMLESS_RELEASE, since, begins + lasts_s, self._random.random(), release)
+            self._scenario.confounders.setdefault(spec.id, []).append(spell)
 
     def _hosts(self, fault: FaultClass) -> list[DeviceSpec]:
         pool = self._faulty if fault.scope is Scope.DEVICE else self._gates
@@ -183,7 +198,7 @@ def _confound(scenario: Scenario, random: Random, start: float, days: float) -> 
     for spec in scenario.devices:
         spells = []
         for kind in CONFOUNDERS.values():
-            if not kind.suits(spec) or (kind.name == "access point reboot" and spec.has(Part.BATTERY)):
+            if not kind.suits(spec):
                 continue
             if kind.per_month == 0.0:
                 if random.random() < 0.02:
@@ -193,12 +208,23 @@ def _confound(scenario: Scenario, random: Random, start: float, days: float) -> 
             for _ in range(int(expected) + (random.random() < expected % 1)):
                 begins = start + random.uniform(0.5, max(1.0, days - 0.5)) * DAY_S
                 spells.append(Disturbance(kind, begins, begins + random.uniform(*kind.lasts_s), random.random()))
-        scenario.confounders[spec.id] = list(spells)
+        scenario.confounders.setdefault(spec.id, []).extend(spells)
     for site in scenario.sites:
+        here = [spec for spec in scenario.devices if spec.site_id == site.id]
+        for kind in OF_A_SITE.values():
+            expected = kind.per_month * months
+            for _ in range(int(expected) + (random.random() < expected % 1)):
+                begins = start + random.uniform(0.5, max(1.0, days - 0.5)) * DAY_S
+                spells = [Disturbance(kind, begins, begins + random.uniform(*kind.lasts_s), random.random())]
+                if kind.then is not None:
+                    begins = spells[0].end
+                    spells.append(Disturbance(kind.then, begins, begins + random.uniform(*kind.then.lasts_s), 0.0))
+                for spec in filter(kind.suits, here):
+                    scenario.confounders[spec.id].extend(spells)
         orders = (("heat", 5, 7, 0.3), ("fog", 0.3, 0.5, 0.6), ("cloud", 6, 9, 0.4))
         for name, shortest, longest, chance in orders:
             if random.random() < chance * months:
                 begins = start + random.uniform(0, days) * DAY_S
                 lasts = random.uniform(shortest, longest) * DAY_S
-                strength = random.uniform(5, 8) if name == "heat" else random.uniform(0.6, 0.9)
+                strength = random.uniform(6, 10) if name == "heat" else random.uniform(0.6, 0.9)
                 scenario.weather.setdefault(site.id, []).append(WeatherSpell(name, begins, begins + lasts, strength))

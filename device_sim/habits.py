@@ -150,9 +150,9 @@ class Habits:
         self.slow_shutter = u(0, 1) < 0.25
         self.scene, self.edges_pct, self.sharpness, self.motion_per_h = u(0.92, 0.97), u(8, 15), u(0.99, 1.04), u(8, 45)
         self.audio_dbfs, self.rh_in_pct, self.heater_ma = u(-54, -46), u(34, 44), u(380, 480)
-        self.poe_v, self.poe_ohm, self.vin_v, self.ripple_mv = u(49.5, 53), u(4, 9), u(11.95, 12.35), u(25, 55)
+        self.poe_v, self.poe_ohm, self.vin_v, self.ripple_mv = u(49.5, 53), u(4, 14), u(11.95, 12.35), u(25, 55)
         self.panel, self.charge_wh, self.charged_24h = u(0.9, 1.05), u(70, 95), u(28, 36)
-        self.rssi_dbm, self.retry_pct = u(-56, -44), u(2.5, 6)
+        self.rssi_dbm, self.retry_pct = u(-58, -44), u(2.5, 6)
         self.preset_ms, self.motor_ma, self.stalls = u(850, 1200), u(220, 310), int(u(0, 4))
         self.sd_endurance_gb = u(36_000, 44_000)
         self.written_gb = self.sd_endurance_gb * u(0.03, 0.5)

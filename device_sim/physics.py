@@ -65,7 +65,7 @@ def _records(d: Device, now: float, activity: float, m: Metrics, s: States) -> N
 def _battery(d: Device, lux: float, m: Metrics) -> None:
     """A 100 Wh battery and a 20 W panel; the charge of the last 24 h decays exponentially with that time."""
     z = d.z
-    sun_w = 20.0 * min(1.0, lux / 35_000.0) * d.panel
+    sun_w = 20.0 * min(1.0, lux / 50_000.0) * d.panel
     hours = d.elapsed_s / 3600.0
     room = 1.0 if d.charge_wh < 92.0 else max(0.12, (100.0 - d.charge_wh) / 8.0)
     taken = sun_w * hours * room

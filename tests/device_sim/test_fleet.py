@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from device_sim.confounders import CONFOUNDERS, Disturbance
+from device_sim.confounders import CONFOUNDERS, OF_A_SITE, Disturbance
 from device_sim.environment import DAY_S
 from device_sim.faults import FAULTS
 from device_sim.fleet import WARM_UP_D, score_fleet
@@ -103,14 +103,36 @@ def test_a_bad_release_reaches_several_devices_of_its_model_within_days() -> Non
         assert max(episode.onset for episode in episodes) - min(episode.onset for episode in episodes) <= 2 * DAY_S
 
 
-def test_the_devices_of_a_cohort_say_the_same_version_and_no_healthy_device_says_it() -> None:
+def test_a_bad_release_is_good_for_others_of_the_model_who_say_it_too_and_never_have_a_fault() -> None:
     scenario = score_fleet(3, START)
     one = next(episode for episode in scenario.episodes if episode.release)
-    mates = {episode.device_id for episode in scenario.episodes if episode.release == one.release}
-    fleet = scenario.build()
-    said = {
-        name: {report.firmware for step in range(200) if (report := device.report(one.onset + 3600 * (step - 20)))}
-        for name, device in fleet.items()
-        if device.spec.model.name == fleet[one.device_id].spec.model.name
+    ill = {episode.device_id for episode in scenario.episodes if episode.release == one.release}
+    well = {
+        name
+        for name, spells in scenario.confounders.items()
+        if any(isinstance(spell, Disturbance) and spell.release == one.release for spell in spells)
     }
-    assert {name for name, versions in said.items() if one.release in versions} == mates & said.keys()
+    assert len(ill) == len(well) == 4
+    assert not well & {device for episode in scenario.episodes for device in episode.affected or (episode.device_id,)}
+    fleet = scenario.build()
+    said: dict[str, set[str]] = {}
+    for name, device in fleet.items():
+        if device.spec.model.name == fleet[one.device_id].spec.model.name:
+            reports = (device.report(one.onset + 3600 * (step - 20)) for step in range(400))
+            said[name] = {report.firmware for report in reports if report}
+    assert {name for name, versions in said.items() if one.release in versions} == ill | well
+    for name in well:
+        assert len(said[name]) >= 3, "the one before, the bad one, and the one after"
+
+
+def test_what_comes_to_a_site_comes_to_all_of_its_devices_that_can_feel_it() -> None:
+    scenario = score_fleet(3, START)
+    spells = [
+        (spec.site_id, spell.kind.name, spell.start, spec.model.name)
+        for spec in scenario.devices
+        for spell in scenario.confounders[spec.id]
+        if isinstance(spell, Disturbance) and spell.kind.name in OF_A_SITE
+    ]
+    dips, reboots = ({spell for spell in spells if spell[1] == name} for name in ("mains dip", "access point reboot"))
+    assert {model for *_, model in dips} == {"Lensa W1", "Rekam R8", "Rekam R16", "Simpul T1"}
+    assert {model for *_, model in reboots} == {"Lensa W1"}

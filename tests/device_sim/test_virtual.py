@@ -4,7 +4,7 @@ import itertools
 import json
 from random import Random
 
-from device_sim.confounders import CONFOUNDERS, Disturbance
+from device_sim.confounders import OF_A_SITE, Disturbance
 from device_sim.fleet import score_fleet
 from device_sim.scenario import Scenario
 from device_sim.virtual import Arrival, play
@@ -142,7 +142,7 @@ def test_in_our_own_outage_nothing_arrives_and_nothing_is_lost() -> None:
 
 def test_a_device_behind_a_rebooting_access_point_is_back_within_minutes() -> None:
     scenario = one_site()
-    kind = CONFOUNDERS["access point reboot"]
+    kind = OF_A_SITE["access point reboot"]
     phase = next(a.received_at for a in arrivals(one_site(), 1) if a.device_id == "s-cam-03") - START
     since = START + 40 * 900 + phase - 60
     scenario.confounders["s-cam-03"] = [Disturbance(kind, since, since + 300, 0.5)]
