@@ -7,6 +7,7 @@ it over a crash.
 import json
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import itemgetter
 from struct import Struct
 
@@ -23,6 +24,7 @@ def numbers(values: bytes) -> "array[float]":
     return doubles
 
 
+AT, _NAMES = itemgetter(0), itemgetter(1)
 _LOOSE = 2
 _LEVEL = 1  # loose rows are deflated once more when they become columns
 SOON_ROWS = 1024
@@ -33,7 +35,7 @@ _HEAD = Struct("<BII")  # kind, rows, length of the tables
 def pack_loose(rows: Sequence[Row]) -> bytes:
     """The rows of one device, deflated: few rows that wait until there are enough for columns."""
     shapes, shape_of = _shapes(rows)
-    tables = json.dumps(shapes, separators=(",", ":")).encode()
+    tables = _table(shapes[0]) if len(shapes) == 1 else b"[" + b",".join(_table(each)[1:-1] for each in shapes) + b"]"
     values = b"".join([row[2] for row in rows])
     if len(shapes) == 1:  # every row has the same width, so equal bytes of equal metrics can lie together
         values = to_planes(values, len(values) // len(rows))
@@ -57,17 +59,27 @@ def unpack_loose(data: bytes) -> list[Row]:
     return _rows(rising, shape_of.cast("I").tolist(), shapes, packed)
 
 
+@lru_cache(maxsize=1024)
+def _table(shape: tuple[str, ...]) -> bytes:
+    return json.dumps([shape], separators=(",", ":")).encode()
+
+
 def _shapes(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], "array[int]"]:
     """The sets of metrics, and which each row has. Told apart by identity: hashing twenty names a row would be dear,
     and equal ones that are two objects only stand in the table twice.
     """
     first = rows[0][1]
-    if all(row[1] is first for row in rows):
+    if alike(rows):
         return [first], array("I", bytes(4 * len(rows)))
     index: dict[int, int] = {}
     shape_of = array("I", [index.setdefault(id(names), len(index)) for _, names, _ in rows])
     by_id = {id(names): names for _, names, _ in rows}
     return [by_id[each] for each in index], shape_of
+
+
+def alike(rows: Sequence[Row]) -> bool:
+    """Whether all rows have the same metrics."""
+    return list(map(_NAMES, rows)).count(rows[0][1]) == len(rows)
 
 
 def _cut(body: memoryview, lengths: tuple[int, ...]) -> list[memoryview]:
@@ -93,7 +105,7 @@ def _rows(times: list[int], shape_of: list[int], shapes: list[tuple[str, ...]], 
 def newest_by_shape(rows: Sequence[Row]) -> list[Row]:
     """For each set of metrics its newest row (the last written of equal times), in the order they were written."""
     last = rows[-1]
-    if all(names is last[1] for _, names, _ in rows) and max(rows, key=itemgetter(0))[0] == last[0]:
+    if alike(rows) and max(map(AT, rows)) == last[0]:
         return [last]
     best: dict[tuple[str, ...], int] = {}
     for index, (at_ms, names, _) in enumerate(rows):

@@ -15,7 +15,7 @@ from gateway.ports.history import ROLLUPS_MS, Sample
 from gateway.storage.history.block import Block
 from gateway.storage.history.file import RAW, HistoryFile
 from gateway.storage.history.merge import BLOCK_ROWS, bounded, merge, pieces, place
-from gateway.storage.history.rows import Row, newest_by_shape, pack_loose, unpack_loose
+from gateway.storage.history.rows import AT, Row, newest_by_shape, pack_loose, unpack_loose
 from gateway.storage.history.tail import Tail
 
 FLUSH_ROWS = 32_768
@@ -79,7 +79,7 @@ class Store:
             for device, rows in self.tail.devices.items():
                 for start in range(0, len(rows), BLOCK_ROWS):
                     part = rows[start : start + BLOCK_ROWS]
-                    loose.append((device, min(part)[0], len(part), pack_loose(part)))
+                    loose.append((device, min(map(AT, part)), len(part), pack_loose(part)))
                 for at_ms, names, values in newest_by_shape(rows):
                     if names not in shapes:
                         shapes[names] = self.file.shape_id(names)
