@@ -14,7 +14,9 @@ READ_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is and who we are there. `receive_maximum`: unacknowledged messages it may send us."""
+    """Where the broker is and who we are there. `receive_maximum`: unacknowledged messages it may send us.
+    `patience_s`: how long it may take to answer our CONNECT and SUBSCRIBE.
+    """
 
     host: str
     port: int = 1883
@@ -24,6 +26,7 @@ class BrokerAddress:
     tls: ssl.SSLContext | None = None
     keepalive_s: int = 30
     receive_maximum: int = 2000
+    patience_s: float = 10.0
     adapters: tuple[Adapter, ...] = ()
 
 
@@ -45,6 +48,10 @@ class BufferedClient(paho.Client):
     def has_unread(self) -> bool:
         """Whether bytes wait in our buffer that the selector cannot see."""
         return bool(self._unread)
+
+    def hang_up(self) -> None:
+        """Close the socket, if one is open: paho would do it within the next `connect`, in the midst of that one."""
+        self._sock_close()
 
     def forget_unread(self) -> None:
         """A new connection starts with an empty buffer."""

@@ -46,6 +46,7 @@ class BrokerClient:
         self._lost = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._published: dict[int, asyncio.Future[None]] = {}
+        self._why = ""  # what the broker or paho said of this connection
         self.trouble = "not connected yet"
         self.connections = 0
 
@@ -63,8 +64,10 @@ class BrokerClient:
                     await self._connect()
                     delay = 0.5
                     await self._serve()
+                except TimeoutError:
+                    self._say(f"no answer within {self._address.patience_s:g} s")
                 except OSError as error:
-                    self._say(f"broker {self._address.host}:{self._address.port}: {error}")
+                    self._say(str(error))
                 self._drop()
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, MAX_BACKOFF_S)
@@ -118,6 +121,7 @@ class BrokerClient:
     async def _connect(self) -> None:
         self._lost.clear()
         self._subscribed.clear()
+        self._why = ""
         self._session = Session(self._client)
         self._client.forget_unread()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -133,10 +137,10 @@ class BrokerClient:
             clean_start=False,
             properties=properties,
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(address.patience_s):
             await self._first(self._subscribed, self._lost)
         if not self._subscribed.is_set():
-            raise ConnectionError(self.trouble or "closed while connecting")
+            raise ConnectionError(self._why or "closed while connecting")
         self.connections += 1
         self.trouble = ""
         log.info("connected to the broker", host=address.host, port=address.port)
@@ -149,7 +153,7 @@ class BrokerClient:
                     await self._lost.wait()
             except TimeoutError:
                 continue
-        raise ConnectionError(self.trouble or "connection lost")
+        raise ConnectionError(self._why or "connection lost")
 
     @staticmethod
     async def _first(*events: asyncio.Event) -> None:
@@ -160,13 +164,16 @@ class BrokerClient:
             for wait in waits:
                 wait.cancel()
 
-    def _say(self, trouble: str) -> None:
+    def _say(self, why: str) -> None:
+        trouble = f"broker {self._address.host}:{self._address.port}: {why}"
         if trouble != self.trouble:
             log.warning("the broker is away; trying again", reason=trouble)
         self.trouble = trouble
 
     def _drop(self) -> None:
+        """Give this connection up, whatever state it is in: the next one begins with nothing of it."""
         self._session.alive = False
+        self._client.hang_up()
         for future in self._published.values():
             if not future.done():
                 future.set_exception(ConnectionError("connection to the broker lost"))
@@ -233,7 +240,7 @@ class BrokerClient:
         self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
         if code.is_failure:
-            self.trouble = f"the broker refused us: {code}"
+            self._why = f"the broker refused us: {code}"
             self._lost.set()
             client.disconnect()
             return
@@ -245,7 +252,7 @@ class BrokerClient:
         self, client: paho.Client, _data: object, _mid: int, codes: Sequence[ReasonCode], _properties: object
     ) -> None:
         if any(code.is_failure for code in codes):
-            self.trouble = f"the broker does not let us subscribe: {', '.join(map(str, codes))}"
+            self._why = f"the broker does not let us subscribe: {', '.join(map(str, codes))}"
             self._lost.set()
             client.disconnect()
         else:
@@ -254,8 +261,7 @@ class BrokerClient:
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
-        if not self.trouble:
-            self._say(f"disconnected: {code}")
+        self._why = self._why or f"disconnected: {code}"
         self._lost.set()
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:

@@ -1,6 +1,7 @@
 """The way in over a real mosquitto: batches, acknowledgement by hand, restarts, pauses, the way down."""
 
 import asyncio
+import contextlib
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -110,6 +111,53 @@ async def test_the_client_comes_back_by_itself_after_a_restart_of_the_broker(mos
         await until(lambda: intake.messages[-1].payload == b"after")
         # A receipt of the lost connection is worth nothing on the new one, and harms nothing.
         intake.messages[0].link.acknowledge([intake.messages[0].receipt])
+
+
+async def test_a_broker_that_takes_connections_and_says_nothing_is_named_and_left_for_one_that_answers(
+    mosquitto: Mosquitto,
+) -> None:
+    mute = 3
+    troubles: list[str] = []
+
+    ends: list[asyncio.StreamWriter] = []
+
+    async def relay(near: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        nonlocal mute
+        ends.append(answer)
+        mute -= 1
+        if mute >= 0:  # frozen: the connection is there, and nobody ever says anything
+            return
+        reader, far = await asyncio.open_connection("127.0.0.1", mosquitto.port)
+        ends.append(far)
+        await asyncio.gather(pump(near, far), pump(reader, answer))
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+        sink.close()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    intake = Collected()
+    client = BrokerClient(BrokerAddress("127.0.0.1", port, patience_s=0.2), intake, SystemClock())
+
+    def came() -> bool:
+        if client.trouble not in troubles:
+            troubles.append(client.trouble)
+        return not client.trouble
+
+    async with server, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(client.run())
+        await until(came)
+        await publish(mosquitto, "siaga/v1/cam-1/telemetry", "heard")
+        await until(lambda: intake.messages)
+        running.cancel()
+    for end in ends:
+        end.close()
+        with contextlib.suppress(OSError):
+            await end.wait_closed()
+    assert client.connections == 1
+    assert troubles == ["not connected yet", f"broker 127.0.0.1:{port}: no answer within 0.2 s", ""]
 
 
 async def test_a_full_window_stops_the_reading_until_there_is_room(mosquitto: Mosquitto) -> None:
