@@ -124,7 +124,9 @@ class WebSocketTransport(asyncio.Transport):
 
 
 async def converse(hub: "Hub", request: web.Request, peer: str) -> web.StreamResponse:
-    """Serve one client to its end. HTTPBadRequest for a request that is no WebSocket of MQTT."""
+    """Serve one client to its end. HTTPBadRequest for a request that is no WebSocket of MQTT, HTTPServiceUnavailable
+    where the endpoint is full.
+    """
     settings = hub.settings
     socket = web.WebSocketResponse(
         protocols=(_PROTOCOL,), compress=False, max_msg_size=settings.max_packet_bytes, timeout=settings.close_timeout_s
@@ -132,6 +134,9 @@ async def converse(hub: "Hub", request: web.Request, peer: str) -> web.StreamRes
     ready = socket.can_prepare(request)
     if not ready or ready.protocol != _PROTOCOL:
         raise web.HTTPBadRequest(text="a WebSocket of sub-protocol mqtt is served here\n")
+    if len(hub.connections) >= settings.max_connections:
+        hub.counters.connections_over_limit += 1
+        raise web.HTTPServiceUnavailable(text="as many clients are connected as may be\n")
     await socket.prepare(request)
     connection = Connection(hub)
     transport = WebSocketTransport(socket, request, peer, connection)
