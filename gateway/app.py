@@ -198,7 +198,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         exposition = metrics.registry(
             lambda: metrics.pipeline_metrics(pipeline),
             lambda: metrics.outflow_metrics(forwarder, history, clock.now()),
-            lambda: metrics.endpoint_metrics(endpoint) if endpoint else (),
+            lambda: metrics.way_metrics(endpoint, broker),
             lambda: metrics.fleet_metrics(memory),
             lambda: telling_metrics(notifier, clock.now()),
         )

@@ -1,12 +1,14 @@
 """What /metrics says: counters of every stage, read when asked. No label is without bound."""
 
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.ingest.endpoint.server import Endpoint
+from gateway.ingest.mqtt_client import BrokerClient
 from gateway.ingest.pipeline import Pipeline
 from gateway.live import FleetMemory
 from gateway.ports.history import History
@@ -33,9 +35,19 @@ def registry(*reads: Read) -> CollectorRegistry:
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
-    for read in reads:
+    for read in (_build, *reads):
         made.register(_Reader(read))
     return made
+
+
+def _build() -> Iterator[Metric]:
+    family = GaugeMetricFamily("siaga_build_info", "1; what runs here is in the labels.", labels=["version"])
+    try:
+        running = version("siaga")
+    except PackageNotFoundError:  # from a source tree that was not installed
+        running = "unknown"
+    family.add_metric([running], 1)
+    yield family
 
 
 def counter(name: str, text: str, value: float) -> CounterMetricFamily:
@@ -75,12 +87,21 @@ def pipeline_metrics(pipeline: Pipeline) -> Iterator[Metric]:
     yield counter("commit_retries", "Commits that were tried again because the ledger was away.", counts.retries)
     yield counter("health_changes", "Changes of health that rules decided.", counts.changes)
     yield rejects(counts.rejected)
+    yield gauge("database_away", "1 while commits fail and are tried again.", bool(counts.trouble))
     yield gauge("window_messages", "Messages taken and not yet acknowledged.", pipeline.pending)
     yield gauge("window_limit", "Bound of the window.", pipeline.limits.window)
     yield gauge("last_commit_timestamp_seconds", "When the last batch was committed.", counts.last_commit_at)
     yield counter("commit_seconds", "Time spent waiting for transactions.", counts.commit_s)
     yield counter("checkpoints", "Times the fleet's memory was saved.", pipeline.checkpoint.written)
     yield gauge("checkpoint_seconds", "How long the last of them took.", pipeline.checkpoint.seconds)
+
+
+def way_metrics(endpoint: Endpoint | None, broker: BrokerClient | None) -> Iterator[Metric]:
+    """The ways in. Those of the broker are there without one too, so that an alert on them is never without data."""
+    yield gauge("broker_away", "1 while the broker that is set cannot be used.", bool(broker and broker.trouble))
+    yield counter("broker_connects", "Connections made to the broker.", broker.connections if broker else 0)
+    if endpoint is not None:
+        yield from endpoint_metrics(endpoint)
 
 
 def endpoint_metrics(endpoint: Endpoint) -> Iterator[Metric]:

@@ -58,3 +58,16 @@ def test_the_alerts_fire_when_they_should_and_not_before() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested_firing_and_not_firing() -> None:
+    alerts = yaml.safe_load((DEPLOY / "prometheus/siaga-alerts.yml").read_text())
+    tests = yaml.safe_load((DEPLOY / "prometheus/siaga-alerts-test.yml").read_text())["tests"]
+    named = {rule["alert"] for group in alerts["groups"] for rule in group["rules"]}
+    seen = {(each["alertname"], bool(each["exp_alerts"])) for test in tests for each in test["alert_rule_test"]}
+    assert seen == {(name, fires) for name in named for fires in (True, False)}
+
+
+async def test_what_is_exposed_has_no_label_without_bound(exposed: str) -> None:
+    labels = set(re.findall(r"[{,]([a-z_]+)=", "\n".join(it for it in exposed.splitlines() if it.startswith("siaga_"))))
+    assert labels <= {"reason", "version", "channel", "outcome", "kind", "state"}
