@@ -7,7 +7,8 @@ import pytest
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[3] / "docs" / "mqtt-conformance.md"
-VERSIONS = ["MQTT 5.0", "MQTT 3.1.1"]
+VERSIONS = {"MQTT 5.0": 251, "MQTT 3.1.1": 142}
+"""How many statements each specification numbers."""
 
 
 def sections() -> dict[str, str]:
@@ -25,7 +26,7 @@ def test_every_statement_has_one_row_or_binds_clients_alone(version):
     ours = [number for number, _, _ in rows(section)]
     (clients,) = re.findall(r"These bind clients alone: (.+?)\.$", section, flags=re.MULTILINE)
     every = [*ours, *clients.split(", ")]
-    assert len(every) == len(set(every))
+    assert len(every) == len(set(every)) == VERSIONS[version]
     chapters: dict[str, set[int]] = {}
     for chapter, number in (one.rsplit("-", 1) for one in every):
         chapters.setdefault(chapter, set()).add(int(number))
