@@ -131,10 +131,12 @@ def hear_states(memory: Memory, said: dict[str, str], at: float, due: set[str]) 
     return changed
 
 
-def hear_firmware(memory: Memory, firmware: str, peers: PeerGroups, due: set[str]) -> None:
+def hear_firmware(memory: Memory, report: Report, peers: PeerGroups, due: set[str]) -> None:
     """A new version runs: other peers now, and rules that compare versions look."""
     peers.leave(memory)
-    memory.firmware = firmware
+    peers.releases.runs(memory.device.model, memory.firmware, report.firmware, report.received_at)
+    memory.firmware_since = report.received_at if memory.firmware else 0.0
+    memory.firmware = report.firmware
     due.update(memory.plan.by_state.get("firmware", ()))
 
 
@@ -235,7 +237,7 @@ def prepare(
     hear_gateway_metrics(memory, metrics, impossible, due)
     changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
     if report.firmware and report.firmware != memory.firmware:
-        hear_firmware(memory, report.firmware, peers, due)
+        hear_firmware(memory, report, peers, due)
     if boots:
         memory.booted_at = at - report.uptime_s if report.uptime_s is not None else at
         hear_boot(memory, at, boots, due)

@@ -86,6 +86,7 @@ class Memory:
     gap_s: float = 0.0  # usual time between reports, gateway time
     booted_at: float = 0.0
     firmware: str = ""
+    firmware_since: float = 0.0  # gateway time of the last change of version (0 = it never ran another)
     suspect: bool = False
     silent_since: float = 0.0  # 0 = not silent
     expected_until: float = 0.0
@@ -171,8 +172,8 @@ def remember(device: Device, plan: Plan, site: Site) -> Memory:
 
 
 _PLAIN = (
-    "received_at", "effective_at", "gap_s", "booted_at", "firmware", "suspect", "silent_since", "expected_until",
-    "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows",
+    "received_at", "effective_at", "gap_s", "booted_at", "firmware", "firmware_since", "suspect", "silent_since",
+    "expected_until", "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows",
     "bases", "reaches", "stuck_at",
 )  # fmt: skip
 
@@ -219,7 +220,7 @@ def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
         raise ValueError(f"memory of device '{device.device_id}' was written by another version of the software")
     memory = remember(device, plan, site)
     for name in _PLAIN:
-        setattr(memory, name, kept[name])
+        setattr(memory, name, kept[name] if name != "firmware_since" else kept.get(name, 0.0))
     boot, seq, holes, past, captured_at, odd = kept["order"]
     past_rows = tuple((old_boot, last, _tuple_of_tuples(gaps)) for old_boot, last, gaps in past)
     memory.order = Sequence(boot, seq, _tuple_of_tuples(holes), past_rows, captured_at, odd)

@@ -11,6 +11,7 @@ from diagnostics.episodes import Outcome, Phase
 from diagnostics.judging import Finding, evidence, impact, subject
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
+from diagnostics.releases import Releases
 from diagnostics.rules import Rule
 from diagnostics.shared_causes import Cause
 from diagnostics.storms import Storms
@@ -66,8 +67,8 @@ def change(
 class Openings:
     """Merges findings into open faults. Holds the storms; everything else lives in the devices' memories."""
 
-    def __init__(self) -> None:
-        self.storms = Storms()
+    def __init__(self, releases: Releases | None = None) -> None:
+        self.storms = Storms(releases)
         self.fleet_size = 0
 
     def merge(
@@ -161,6 +162,9 @@ class Openings:
                 why = evidence(rule, memory.active[rule.name], memory)
                 opened = change(ChangeKind.OPENED, memory, rule, fault.rules[rule.name], why, times, parent)
                 changes.append(opened)
+            took = (memory.device.model, memory.firmware, memory.firmware_since)
+            harm = self.storms.releases.opened(*took, name, memory.device.device_id, site.site_id, times[1])
+            changes.extend([harm] if harm is not None else [])
             return
         fault.held = STORM
         if isinstance(admitted, Change):

@@ -2,7 +2,7 @@
 
 A group holds the newest hourly values of at most 64 members in sorted order: joining, leaving and the median cost
 microseconds whatever the size of the fleet. What a member contributes is kept in its own memory, so that groups are
-rebuilt exactly from memories.
+rebuilt exactly from memories. `releases` counts who took which version (`releases.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bisect import bisect_left
 from statistics import median
 
 from diagnostics.memory import NO_PEERING, Memory
+from diagnostics.releases import Releases
 from diagnostics.rules import Peer
 
 MEMBERS = 64
@@ -65,6 +66,7 @@ class PeerGroups:
 
     def __init__(self) -> None:
         self._groups: dict[Name, array[float]] = {}
+        self.releases = Releases()
 
     def share(self, rule: Peer, memory: Memory, place: int, value: float, at: float) -> bool:
         """A device's newest value, and its effective time. It joins while there is room. `place`: of the rule's value

@@ -28,8 +28,8 @@ class Roster:
         self._devices: dict[str, Device] = {}
         self._memories: dict[str, Memory] = {}
         self._sites: dict[str, Site] = {}
-        self._openings = Openings()
         self._peers = PeerGroups()
+        self._openings = Openings(self._peers.releases)
         self._handover = Handover(engine, self._memories, self._sites, self._openings, self._peers)
         self._saving = Saving(self._memories, self._handover.seal)
         self._outages = Outages(now, self._memories, self._sites, self._openings, self._peers)
@@ -54,6 +54,9 @@ class Roster:
         self._site(device).members[device.device_id] = None
         self._openings.fleet_size = len(self._devices)
         self.restore(device.device_id, kept)
+        memory = self._memories.get(device.device_id)
+        if memory is not None and memory.firmware and not self._peers.releases.anew:
+            self._peers.releases.joins(device.model)
 
     def forget(self, device_id: str) -> None:
         """A device is no longer ours: nothing of it remains."""
@@ -72,6 +75,8 @@ class Roster:
         if memory is not None:
             self._peers.leave(memory)
             self._outages.gone(memory, site)
+            if memory.firmware:
+                self._peers.releases.leaves(device.model)
         self._openings.storms.forget(device_id)
         self._openings.fleet_size = len(self._devices)
         if not site.members:
@@ -192,6 +197,8 @@ class Roster:
         self._memories[device_id] = memory
         self._speaks(memory)
         self._peers.rejoin(memory)
+        if memory.firmware and self._peers.releases.anew:
+            self._peers.releases.joins(device.model)
         if memory.silent_since:
             site.silent[device_id] = memory.silent_since
         self._outages.resume(memory)

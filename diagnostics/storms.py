@@ -1,13 +1,14 @@
 """Storm guard: when one fault class opens on very many devices at once, the fault is not in the devices.
 
 Past a limit of openings in ten minutes, further ones join one incident of the fleet, with a list; recording goes on.
-What a whole site shares (`shared_causes.py`) is told and kept beside it.
+What a whole site shares (`shared_causes.py`) and what a release does (`releases.py`) is told and kept beside it.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
+from diagnostics.releases import Releases
 from diagnostics.shared_causes import Everywhere, SharedCauses
 
 WINDOW_S = 600.0
@@ -30,11 +31,12 @@ class Storm:
 class Storms:
     """Counts openings by fault class; holds the storms that are on. Times are the gateway's."""
 
-    def __init__(self) -> None:
+    def __init__(self, releases: Releases | None = None) -> None:
         self._openings: dict[str, list[float]] = {}
         self._storms: dict[str, Storm] = {}
         self.shared = SharedCauses()
         self.everywhere = Everywhere()
+        self.releases = releases or Releases()
 
     def admit(self, fault_class: str, device_id: str, severity: Severity, now: float, fleet_size: int) -> Change | bool:
         """True: open the device's own ticket. False: it joined a storm. A change: it joined one that begins with it."""
@@ -64,8 +66,8 @@ class Storms:
         return self._tell(ChangeKind.RECOVERED, fault_class, storm, now)
 
     def tick(self, now: float) -> list[Change]:
-        """Tell of storms and shared causes whose list changed."""
-        told = self.shared.tick(now)
+        """Tell of storms and shared causes whose list changed, and of releases that do no more harm."""
+        told = [*self.shared.tick(now), *self.releases.tick(now)]
         for fault_class, storm in list(self._storms.items()):
             if not storm.grew:
                 continue
@@ -110,7 +112,7 @@ class Storms:
             [name, storm.since, storm.severity, storm.joined_at, list(storm.devices), storm.grew]
             for name, storm in self._storms.items()
         ]
-        return [self._openings, storms, self.shared.export(), self.everywhere.export()]
+        return [self._openings, storms, self.shared.export(), self.everywhere.export(), self.releases.export()]
 
     def load(self, kept: list[Any]) -> None:
         """Take back what `export` gave."""
@@ -119,6 +121,7 @@ class Storms:
             name: Storm(since, Severity(severity), joined_at, dict.fromkeys(devices), grew)
             for name, since, severity, joined_at, devices, grew in kept[1]
         }
-        shared, everywhere = kept[2:] or ([], {})
+        shared, everywhere = kept[2:4] or ([], {})
         self.shared.load(shared)
         self.everywhere.load(everywhere)
+        self.releases.load(kept[4] if len(kept) > 4 else [])
