@@ -135,8 +135,25 @@ def test_each_camera_of_frigate_is_a_device_and_so_is_the_recorder() -> None:
     )
     assert (garage["device"], garage["metrics"]["fps_actual"]) == ("frigate-garage", 0.0)
     assert (recorder["device"], recorder["uptime_s"]) == ("frigate", 600)
-    assert recorder["metrics"] == {"disk_free_gb": 203.26, "disk_total_gb": 983.35, "detection_fps": 1.5}
+    assert recorder["metrics"] == {
+        "disk_free_gb": 203.26,
+        "disk_total_gb": 983.35,
+        "detection_fps": 1.5,
+        "inference_ms": 8.94,
+    }
     assert len({one["seq"] for one in (back, garage, recorder)}) == 3
+
+
+def test_a_camera_of_frigate_0_17_says_what_it_should_bring_and_how_often_its_stream_broke() -> None:
+    new = {"expected_fps": 5, "reconnects_last_hour": 2, "stalls_last_hour": 1, "connection_quality": "poor"}
+    back, *_ = said("frigate", "frigate/stats", {**FRIGATE, "cameras": {"back": {"camera_fps": 2.1, **new}}})
+    assert back["metrics"] == {
+        "fps_actual": 2.1,
+        "fps_target": 5,
+        "stream_reconnects_1h": 2,
+        "stream_stalls_1h": 1,
+    }
+    assert back["states"] == {"connection_quality": "poor"}
 
 
 def test_a_tasmota_plug_reports_wifi_load_power_and_uptime() -> None:
@@ -163,6 +180,8 @@ def test_a_tasmota_meter_reports_mains_and_the_sensor_it_has() -> None:
         "ambient_temp_c": 23.0,
         "ambient_rh_pct": 37.0,
     }
+    [climate] = said("tasmota", "tele/x/SENSOR", {"SHT4X": {"Temperature": 21.5}, "ESP32": {"Temperature": 53.9}})
+    assert climate["metrics"] == {"ambient_temp_c": 21.5, "soc_temp_c": 53.9}
     [phases] = said("tasmota", "tele/plug/SENSOR", {"ENERGY": {"Voltage": [231, 229, 230], "Power": [5, 6, 7]}})
     assert phases["metrics"] == {"mains_v": 231, "power_w": 5}
 
@@ -188,6 +207,28 @@ def test_a_shelly_reports_mains_heat_and_switch() -> None:
     assert status["state"] == "online"
 
 
+def test_meters_and_covers_of_shelly_report_mains_and_power() -> None:
+    def report(topic: str, body: object) -> dict[str, Any]:
+        [found] = said("shelly-gen2", f"shellypro-1/status/{topic}", body)
+        return found
+
+    energy = {"total": 1500.0, "by_minute": [0.0, 0.0, 0.0], "minute_ts": 1_680_962_820}
+    mini = {"id": 0, "voltage": 229.8, "current": 0.4, "apower": 90.2, "freq": 50.0, "aenergy": energy}
+    assert report("pm1:0", mini)["metrics"] == {
+        "mains_v": 229.8,
+        "power_w": 90.2,
+        "current_a": 0.4,
+        "energy_kwh": 1.5,
+    }
+    channel = {"id": 0, "current": 2.598, "voltage": 234.9, "act_power": 501.8, "aprt_power": 612.4, "pf": 0.84}
+    assert report("em1:0", channel)["metrics"] == {"mains_v": 234.9, "power_w": 501.8, "current_a": 2.598}
+    phases = {"id": 0, "a_voltage": 231.0, "a_current": 1.0, "total_current": 3.2, "total_act_power": 640.5}
+    assert report("em:0", phases)["metrics"] == {"mains_v": 231.0, "power_w": 640.5, "current_a": 3.2}
+    cover = {"id": 0, "state": "open", "apower": 0.0, "voltage": 230.0, "current": 0.0, "temperature": {"tC": 40.1}}
+    assert report("cover:0", cover)["states"] == {"cover": "open"}
+    assert report("cover:0", cover)["metrics"]["case_temp_c"] == 40.1
+
+
 def test_a_shelly_sensor_reports_climate_battery_wifi_and_memory() -> None:
     def metrics(topic: str, body: object) -> object:
         [report] = said("shelly-gen2", f"shellyplusht-b8d61a000000/status/{topic}", body)
@@ -210,6 +251,8 @@ def test_a_zigbee_sensor_reports_battery_link_and_climate() -> None:
         "ambient_temp_c": 27.34,
         "ambient_rh_pct": 44.72,
     }
+    [plug] = said("zigbee2mqtt", "zigbee2mqtt/plug", {"power": 9.1, "current": 0.04, "device_temperature": 31})
+    assert plug["metrics"] == {"power_w": 9.1, "current_a": 0.04, "case_temp_c": 31}
     for word in ({"state": "offline"}, "offline"):
         [status] = said("zigbee2mqtt", "zigbee2mqtt/hall/availability", word)
         assert (status["device"], status["state"]) == ("zigbee-hall", "offline")
