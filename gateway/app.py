@@ -100,7 +100,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     async with AsyncExitStack() as stack:
         database = await _database(stack, settings, clock)
         registry, accounts = SqlRegistry(database), SqlAccounts(database)
-        tickets, downlink = SqlTickets(database, clock), SqlDownlinkOutbox(database)
+        tickets, downlink = SqlTickets(database, clock, settings.policy_for), SqlDownlinkOutbox(database)
 
         def time_to_act(name: str) -> float:
             return faults[name].time_to_act_s if name in faults else 0.0
@@ -111,8 +111,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         key = director_key(settings.firmware.director_key or settings.data_dir / "director.pem")
         trusted = release_keys(settings.firmware.release_keys or settings.data_dir / "release-keys.json")
         service = UpdateService(Director(key, trusted, images), health)
-        updates = SqlUpdates(database, service, time_to_act, clock)
-        ledger = SqlLedger(database, time_to_act, updates.handle)
+        updates = SqlUpdates(database, service, time_to_act, clock, settings.policy_for)
+        ledger = SqlLedger(database, time_to_act, updates.handle, policy_for=settings.policy_for)
 
         rules = await open_rules(SqlRuleBook(database), settings, catalogue, faults, clock)
         memory = rules.memory

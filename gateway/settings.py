@@ -3,6 +3,7 @@
 Order, later wins: defaults, siaga.toml, a directory of secret files, environment variables (SIAGA_HTTP__PORT=8080).
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -16,7 +17,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.service_levels import ServiceLevel, ServiceLevels
 from gateway.setting_sections import S3, Mail, Port, Section, Webhook
+from gateway.tickets.sla import Policy
+from gateway.tickets.ticket import Ticket
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -179,6 +183,7 @@ class Settings(BaseSettings):
     firmware: Firmware = Firmware()
     s3: S3 = S3()
     noise: Noise = Noise()
+    service_level: tuple[ServiceLevel, ...] = ()
     log: Log = Log()
 
     @classmethod
@@ -207,6 +212,20 @@ class Settings(BaseSettings):
         if len(names) != len(set(names)):
             raise ValueError("webhook: each name once, please")
         return self
+
+    @field_validator("service_level")
+    @classmethod
+    def _each_customer_once(cls, levels: tuple[ServiceLevel, ...]) -> tuple[ServiceLevel, ...]:
+        ServiceLevels(levels)
+        return levels
+
+    @cached_property
+    def _levels(self) -> ServiceLevels:
+        return ServiceLevels(self.service_level)
+
+    def policy_for(self, ticket: Ticket) -> Policy | None:
+        """What is promised for a ticket that opens now; None: nothing."""
+        return self._levels.policy_for(ticket)
 
     @property
     def database_url(self) -> str:
