@@ -8,12 +8,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import mqtt5
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ingest.endpoint.connection import Connection
+from gateway.ports.endpoint import Principal, Rights
+from gateway.serving import listening, with_mqtt
+from gateway.settings import EmbeddedMqtt, Settings
+from gateway.web.routes import ACCESS
 
 LONG_S = 10_000.0
 TURNS = 8
@@ -144,6 +150,11 @@ def conversations(mqtt):
     return st.sampled_from([4, 5]).flatmap(of)
 
 
+async def some_are_guests(credentials):
+    """Client x is a guest, all others may use every topic and are heard by the pipeline."""
+    return Principal("g", Rights.GUEST) if credentials.client_id == "x" else Principal("all", Rights.GENERAL)
+
+
 def check_speech(version: int, said: bytes) -> None:
     """Whole packets only; those of MQTT 5 are read by an independent codec."""
     at = 0
@@ -167,7 +178,8 @@ def check_speech(version: int, said: bytes) -> None:
 async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
-    async with mqtt.serve(max_session_expiry_s=60, max_queued=20, receive_maximum=5) as broker:
+    limits = {"max_session_expiry_s": 60, "max_queued": 20, "max_queued_bytes": 60, "receive_maximum": 5}
+    async with mqtt.serve(authenticate=some_are_guests, **limits) as broker:
         hub = broker.endpoint._hub
         witness = Client(hub)
         assert await witness.send(mqtt.connect(4, "witness")) == b"\x20\x02\x00\x00"
@@ -199,6 +211,7 @@ async def test_no_sequence_of_packets_crashes_leaks_or_disturbs(mqtt, data):
     assert not failures
 
 
+WEBSOCKET = Settings(mqtt=EmbeddedMqtt(websocket=True))
 FUZZ_S = float(os.environ.get("SIAGA_FUZZ_SECONDS", "60"))
 MORE_BYTES = 6_000_000
 """How much the process may grow between the first quarter of the long run and its end: noise of the allocator."""
@@ -250,6 +263,24 @@ def _babble(mqtt, chance: random.Random) -> bytes:
     return bytes(speech)
 
 
+async def _rude_in_frames(mqtt, session: aiohttp.ClientSession, url: str, chance: random.Random) -> None:
+    """The same over a WebSocket, in frames of any size, some of them text."""
+    with suppress(OSError, aiohttp.ClientError, TimeoutError):
+        socket = await session.ws_connect(url, protocols=("mqtt",), timeout=aiohttp.ClientWSTimeout(ws_close=0.1))
+        speech = _babble(mqtt, chance)
+        step = chance.choice([1, 7, 100, 10_000])
+        for at in range(0, len(speech), step):
+            await socket.send_bytes(speech[at : at + step])
+        if chance.random() < 0.1:
+            await socket.send_str("text")
+        if chance.random() < 0.7:
+            await asyncio.wait_for(socket.receive(), 0.02)
+        if chance.random() < 0.5:
+            await socket.close()
+        else:
+            socket._response.close()
+
+
 async def _rude(mqtt, port: int, chance: random.Random) -> None:
     """A connection that says something, perhaps reads, and leaves somehow."""
     with suppress(OSError):
@@ -277,12 +308,21 @@ async def test_rude_clients_for_minutes_neither_crash_it_nor_make_it_grow_nor_di
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     limits = {"max_session_expiry_s": 1, "max_queued": 20, "receive_maximum": 50, "connect_timeout_s": 0.2}
-    async with mqtt.serve(**limits, stall_timeout_s=0.2, close_timeout_s=0.2, max_retained=50) as broker:
+    limits |= {"stall_timeout_s": 0.2, "close_timeout_s": 0.2, "max_retained": 50, "max_queued_bytes": 1_000}
+    app = web.Application()
+    app[ACCESS] = {}
+    async with (
+        aiohttp.ClientSession() as session,
+        mqtt.serve(authenticate=some_are_guests, **limits) as broker,
+        listening(with_mqtt(app, broker.endpoint, WEBSOCKET), "127.0.0.1", 0) as port,
+    ):
+        url = f"http://127.0.0.1:{port}/mqtt"
         witness = await broker.subscriber("quiet/corner", 1, 4, "witness")
         until = time.monotonic() + FUZZ_S
         early, rounds = 0, 0
         while time.monotonic() < until:
-            await asyncio.gather(*(_rude(mqtt, broker.endpoint.port, chance) for _ in range(8)))
+            crowd = [_rude(mqtt, broker.endpoint.port, chance) for _ in range(7)]
+            await asyncio.gather(*crowd, _rude_in_frames(mqtt, session, url, chance))
             rounds += 1
             broker.clock.move(0.5)
             broker.intake.taken.clear()
