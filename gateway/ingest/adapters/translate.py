@@ -49,10 +49,7 @@ def _messages(message: MessageMap, device: str, payload: bytes, seq: int) -> Ite
             status = {"v": 1, "state": said, "boot": BOOT}
             yield Translated(device_id(message.id, device), "status", json.dumps(status).encode())
         return
-    try:
-        body = json.loads(payload)
-    except ValueError:
-        raise ValueError("not JSON") from None
+    body = _parsed(payload)
     subjects: Mapping[str, Any] = {"": body}
     if message.each is not None:
         found = pointed(body, message.each)
@@ -76,11 +73,20 @@ def _messages(message: MessageMap, device: str, payload: bytes, seq: int) -> Ite
             seq += 1
 
 
+def _parsed(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        raise ValueError("not JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _presence(message: MessageMap, payload: bytes) -> str | None:
     word = payload.decode("utf-8", "replace").strip()
     if message.presence is not None:
         with contextlib.suppress(ValueError):  # some speak JSON since a version, and plain text before
-            word = str(pointed(json.loads(payload), message.presence))
+            word = str(pointed(_parsed(payload), message.presence))
     return {message.online: "online", message.offline: "offline"}.get(word)
 
 
@@ -114,7 +120,7 @@ def _number(body: Any, spot: MetricMap) -> float | None:
             return None
     if isinstance(value, bool):
         value = float(value)
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or abs(value) > 1e300:  # an integer beyond that is no float either
         return None
     number = value * spot.scale + spot.offset
     return round(number, 6) if math.isfinite(number) and abs(number) <= 1e15 else None

@@ -315,6 +315,19 @@ def test_a_payload_that_is_not_json_is_said_in_one_line() -> None:
         translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x", b"\xff", 0)
 
 
+def test_a_payload_that_is_nested_beyond_reason_is_said_in_one_line() -> None:
+    deep = b"[" * 30_000 + b"]" * 30_000
+    with pytest.raises(ValueError, match="nested too deeply"):
+        translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x", deep, 0)
+    assert translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x/availability", deep, 0) == []
+
+
+def test_a_number_beyond_all_measure_is_left_out() -> None:
+    body = b'{"battery": 1' + b"0" * 400 + b', "humidity": 1e999, "temperature": 20.5}'
+    [one] = translate(load_adapter("zigbee2mqtt"), "zigbee2mqtt/x", body, 0) or []
+    assert json.loads(one.payload)["metrics"] == {"ambient_temp_c": 20.5}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
