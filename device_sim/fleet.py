@@ -32,6 +32,9 @@ _AGAIN_D: Final = 10.0
 _EXPOSED: Final = 5
 _WEEKS_D: Final = 25.0
 _BY_RELEASE: Final = "F31"
+_BY_FEEDER: Final = "F44"
+_STREET: Final = 3
+_STREETS: Final = 10
 _COHORT: Final = 4
 _UNHARMED: Final = 4
 _ROLLOUT_D: Final = 2.0
@@ -79,6 +82,7 @@ class _Plan:
         faulty = [spec for spec in scenario.devices if random.random() < share * (1 + (spec.site_id in exposed))]
         self._free = {spec.id: self._first + random.uniform(0, 2) * DAY_S for spec in faulty}
         self._faulty, self._exposed = faulty, exposed
+        self._half = {site.id: number % 2 for number, site in enumerate(scenario.sites)}
         self._had: dict[tuple[str, str], list[float]] = {}  # device, fault -> ends of its episodes
         self._gates = [
             spec for spec in scenario.devices if spec.site_id in exposed and spec.kind in {Kind.ROUTER, Kind.SWITCH}
@@ -89,24 +93,49 @@ class _Plan:
     def fill(self, per_class: int) -> None:
         """Place every class, those that take weeks first, then the hardest to place first."""
         classes = sorted(FAULTS.values(), key=self._hardness, reverse=True)
+        in_streets = sum(self._street(FAULTS[_BY_FEEDER], half) for half in (0, 1) if per_class >= _STREETS)
         for weeks in (True, False):
             for turn in range(per_class):
                 for fault in classes:
-                    if (fault.lead_d[1] > _WEEKS_D) is weeks and fault.id != _BY_RELEASE:
+                    if fault.id == _BY_RELEASE or (fault.id == _BY_FEEDER and turn < in_streets):
+                        continue
+                    if (fault.lead_d[1] > _WEEKS_D) is weeks:
                         self._place(fault, turn)
         placed = number = 0
         while placed < per_class:
             number += 1
             placed += self._release(FAULTS[_BY_RELEASE], number, min(_COHORT, per_class - placed), placed)
 
+    def _street(self, fault: FaultClass, half: int) -> int:
+        """One feeder of several sites of a half of the fleet: all dip at the same instants. How many sites."""
+        random = self._random
+        gates = [spec for spec in self._hosts(fault) if self._half[spec.site_id] == half][:_STREET]
+        if len(gates) < _STREET:
+            return 0
+        onset = max(self._free[spec.id] for spec in gates) + random.uniform(0, 30) * DAY_S
+        lead, repair = (random.uniform(*days) * DAY_S for days in (fault.lead_d, fault.repair_d))
+        if onset + lead + repair >= self._last:
+            return 0
+        when = random.random()
+        for spec in gates:
+            episode = self._scenario.afflict(
+                spec.id, fault.id, onset=onset, lead_s=lead, repair_s=repair, random=random
+            )
+            episode.u = (episode.u[0], when, *episode.u[2:])
+            self._free[spec.id] = episode.end + _REST_D * DAY_S
+            self._had.setdefault((spec.id, fault.id), []).append(episode.end)
+        return len(gates)
+
     def _release(self, fault: FaultClass, number: int, size: int, turn: int) -> int:
         """A bad release reaches `size` devices of one model within two days. How many got it: one, if there is no model
-        with room for all.
+        with room for all. All are sites of one half of the fleet, so that a board played in two parts sees the whole.
         """
         random = self._random
+        half = number % 2
         models: dict[str, list[DeviceSpec]] = {}
         for spec in self._hosts(fault):
-            models.setdefault(spec.model.name, []).append(spec)
+            if self._half[spec.site_id] == half:
+                models.setdefault(spec.model.name, []).append(spec)
         for name in random.sample(sorted(models), len(models)):
             cohort = sorted(models[name], key=lambda spec: self._free[spec.id])[:size]
             longest = (fault.lead_d[1] + fault.repair_d[1] + _ROLLOUT_D) * DAY_S
@@ -133,7 +162,10 @@ class _Plan:
         well = [
             spec
             for spec in self._scenario.devices
-            if spec.model is model and spec.id not in {*self._free, *ill} and spec.site_id not in self._exposed
+            if spec.model is model
+            and spec.id not in {*self._free, *ill}
+            and spec.site_id not in self._exposed
+            and self._half[spec.site_id] == self._half[cohort[0].site_id]
         ]
         for spec in self._random.sample(well, min(_UNHARMED, len(well))):
             since = begins + self._random.uniform(0, _ROLLOUT_D) * DAY_S

@@ -149,7 +149,25 @@ class Scenario:
         """What really happens, in order of onset. Never send this to the gateway."""
         ours = [Truth("gateway", "F40", since, since, till, "", "gateway", "step", ()) for since, till in self.outages]
         found = [episode.truth() for episode in self.episodes]
-        return sorted(found + ours, key=lambda truth: (truth.onset, truth.device_id))
+        return sorted(found + ours + self._bad_releases(), key=lambda truth: (truth.onset, truth.device_id))
+
+    def _bad_releases(self) -> list[Truth]:
+        """A release that harms several devices is one more truth: its maker's, from the first of them on. It can be
+        known by the third.
+        """
+        models = {spec.id: spec.model.name for spec in self.devices}
+        cohorts: dict[str, list[Episode]] = {}
+        for episode in sorted(self.episodes, key=lambda one: one.onset):
+            if episode.release:
+                cohorts.setdefault(f"{models[episode.device_id]} {episode.release}", []).append(episode)
+        return [
+            Truth(
+                name, "F45", cohort[0].onset, cohort[2].visible_at, max(episode.end for episode in cohort), "",
+                "release", "step", tuple(episode.device_id for episode in cohort),
+            )
+            for name, cohort in cohorts.items()
+            if len(cohort) > 2
+        ]  # fmt: skip
 
     def truths_json(self) -> str:
         """The same as JSON, for a file beside the run."""

@@ -46,7 +46,7 @@ class Truth:
     customer_visible_at: float
     recovered_at: float
     site_id: str
-    scope: str  # device, switch, site, gateway
+    scope: str  # device, switch, site, gateway, release
     shape: str  # degradation, step
     affected: tuple[str, ...]
     imitates: tuple[str, ...] = ()  # classes that it only looks like

@@ -12,7 +12,7 @@ from diagnostics.judging import Finding, evidence, impact, subject
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
 from diagnostics.releases import Releases
-from diagnostics.rules import Rule
+from diagnostics.rules import Rule, Signature
 from diagnostics.shared_causes import Cause
 from diagnostics.storms import Storms
 
@@ -175,9 +175,10 @@ class Openings:
     ) -> None:
         if rule.site_class:
             episode = memory.active[rule.name]
-            values = [value for _, value in episode.samples]
+            counted = isinstance(rule, Signature)  # how often, which is no value of its metric
+            values = [] if counted else [value for _, value in episode.samples]
             worst = (max if rule.direction == "above" else min)(values, default=None)
-            limit = next((step.limit for step in rule.steps if step.severity == severity), None)
+            limit = None if counted else next((step.limit for step in rule.steps if step.severity == severity), None)
             cause = Cause(episode.since, rule.label, severity, subject(rule), worst, limit)
             told = self.storms.shared.join(site.site_id, rule.site_class, memory.device.device_id, cause, times)
             changes.extend([told] if told is not None else [])

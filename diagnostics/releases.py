@@ -65,13 +65,15 @@ class Model:
     def live(self, now: float) -> None:
         """Let time pass."""
         if now > self.since:
-            self.lived += self.count * (now - self.since) if self.since else 0.0
+            since = self.since or now
             day = int(now // DAY_S)
             if day not in self.before:
                 self.before = {at: lived for at, lived in self.before.items() if at > day - FRESH_D}
-                self.before[day] = self.lived
+                for at in range(max(int(since // DAY_S) + 1, day - FRESH_D + 1), day + 1):
+                    self.before[at] = self.lived + self.count * (at * DAY_S - since)
                 self.took = {name: kept for name, days in self.took.items() if (kept := _recent(days, day))}
                 self.opened = {name: kept for name, days in self.opened.items() if (kept := _recent(days, day))}
+            self.lived += self.count * (now - since)
             self.since = now
 
     def fresh_s(self, release: str, now: float) -> float:
@@ -80,7 +82,7 @@ class Model:
 
     def lived_s(self) -> float:
         """Device-seconds of the whole model in the last 14 days."""
-        return self.lived - min(self.before.values(), default=self.lived)
+        return self.lived - min(self.before.values(), default=0.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -152,16 +154,24 @@ class Releases:
             harm.sites.setdefault(site_id, device_id)
         if harm.told or len(harm.sites) < LEAST_SITES:
             return None
-        chance, expected = self._chance(model, release, fault_class, harm)
+        chance, expected = self._chance(model, (name, release, fault_class), harm)
         if chance > ALPHA:
             return None
         harm.told = True
         return self._tell(ChangeKind.OPENED, (name, release, fault_class), harm, chance, expected)
 
-    def _chance(self, model: Model, release: str, fault_class: str, harm: Harm) -> tuple[float, float]:
-        """How likely so many sites are if the release is as good as the others; how many would be expected."""
+    def _chance(self, model: Model, place: tuple[str, str, str], harm: Harm) -> tuple[float, float]:
+        """How likely so many sites are if the release is as good as the others; how many would be expected. What
+        another release was told of says nothing of how often the model has it by itself.
+        """
+        name, release, fault_class = place
         fresh_s, all_s = model.fresh_s(release, self._now), model.lived_s()
-        others = max(0, sum(model.opened[fault_class].values()) - harm.openings)
+        known = sum(
+            other.openings
+            for (its, version, what), other in self._harms.items()
+            if other.told and (its, what) == (name, fault_class) and version != release
+        )
+        others = max(0, sum(model.opened[fault_class].values()) - harm.openings - known)
         share = min(1.0, fresh_s / all_s) if all_s > 0 else 1.0
         trials = len(harm.sites) + others
         return at_least(len(harm.sites), trials, share), (others * share / (1 - share) if share < 1 else inf)

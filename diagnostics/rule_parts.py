@@ -219,7 +219,8 @@ class Peers:
 class Example:
     """A series and the changes it must give: "opened warning", "raised high", "lowered ...", "recovered", in order.
 
-    The segments run `repeat` times. What an example proves is said in `say`.
+    The segments run `repeat` times. What an example proves is said in `say`. `twins`: so many devices of the same model
+    and site live through the same reports.
     """
 
     __pydantic_config__ = STRICT
@@ -231,6 +232,7 @@ class Example:
     repeat: Annotated[Whole, Field(ge=1, le=1000)] = 1
     kind: Literal["camera", "recorder", "router", "switch"] = "camera"
     peers: Peers | None = None
+    twins: Annotated[Whole, Field(ge=0, le=20)] = 0
 
     @property
     def reports(self) -> float:

@@ -80,18 +80,20 @@ class _Player:
             if not segment.silent:
                 self.seq += 1
                 self.reports += 1
-                yield from self.fleet.observe(self._report(segment, number / max(1, count - 1)))
+                share = number / max(1, count - 1)
+                for name in (SUBJECT, *(f"twin-{twin}" for twin in range(self.example.twins))):
+                    yield from self.fleet.observe(self._report(name, segment, share))
             yield from self._peers()
             yield from self._pass_time()
 
-    def _report(self, segment: Segment, share: float) -> Report:
+    def _report(self, device_id: str, segment: Segment, share: float) -> Report:
         side = 1.0 if self.reports % 2 else -1.0
         metrics = {
             name: _value(value, share) + side * segment.noise.get(name, 0.0) for name, value in segment.metrics.items()
         }
         uptime = self.now - self.booted_at
         told = self.now + segment.clock_error_s
-        return Report(SUBJECT, self.boot, self.seq, told, self.now, metrics, dict(segment.states), uptime, "1.0.0")
+        return Report(device_id, self.boot, self.seq, told, self.now, metrics, dict(segment.states), uptime, "1.0.0")
 
     def _peers(self) -> Iterator[Change]:
         peers = self.example.peers
@@ -115,6 +117,7 @@ def play(rule: Rule, example: Example, catalogue: Catalogue) -> tuple[str, ...]:
     """What an example gives, in its own words."""
     engine = Engine(RuleSet((replace(rule, watch=False),)), catalogue)
     names = [SUBJECT, *(f"peer-{number}" for number in range(example.peers.count if example.peers else 0))]
+    names += [f"twin-{number}" for number in range(example.twins)]
     devices = [Device(name, example.kind, "model", "site", silence_s=max(180.0, 3 * example.every_s)) for name in names]
     player = _Player(Fleet(engine, devices, START), example, START)
     return tuple(words for change in player.play() if (words := told(change)))

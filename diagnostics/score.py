@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from diagnostics.changes import Impact, Scope
+from diagnostics.releases import RELEASE_CLASS
 
 HOUR = 3600.0
 DAY = 86_400.0
@@ -23,6 +24,7 @@ BLIND_AFTER_S = 900.0
 FLOOD_BIN_S = 600.0
 FLOOD = 10
 OUTAGE_CLASS = "F39"
+NOT_OF_DEVICES = frozenset({"gateway", "release"})
 OF_TIME = frozenset({"F21", "OFFLINE", OUTAGE_CLASS, "F40"})
 """What a wrong clock of our own would look like."""
 
@@ -39,8 +41,9 @@ class How(Enum):
 class Fault:
     """What really happened: onset, when the customer noticed, when it was repaired; epoch seconds.
 
-    `scope` is device, switch, site or gateway; `shape` degradation or step; `affected` all devices that suffer;
-    `imitates` classes that it only looks like: their tickets are no consequence of it but false.
+    `scope` is device, switch, site, gateway or release (`device_id` is "model version" then); `shape` degradation or
+    step; `affected` all devices that suffer; `imitates` classes that it only looks like: their tickets are no
+    consequence of it but false.
     """
 
     device_id: str
@@ -122,6 +125,8 @@ def _matches(ticket: Raised, fault: Fault) -> bool:
         return False
     if fault.scope == "gateway":
         return ticket.scope is Scope.GATEWAY
+    if fault.scope == "release":
+        return ticket.scope is Scope.FLEET and ticket.scope_id == fault.device_id
     if ticket.scope is Scope.SITE:
         return fault.scope == "site" and ticket.scope_id == fault.site_id
     return ticket.scope is Scope.FLEET or ticket.scope_id in _devices_of(fault)
@@ -183,7 +188,7 @@ def _empty(faults: Sequence[Fault], sites: Mapping[str, str], period: tuple[floa
     busy = sum(
         max(0.0, min(fault.recovered_at + AFTER_S, period[1]) - max(fault.onset, period[0])) * len(_devices_of(fault))
         for fault in faults
-        if fault.scope != "gateway"
+        if fault.scope not in NOT_OF_DEVICES
     )
     classes = {fault.fault_class: ClassScore(fault.shape) for fault in faults}
     healthy = len(_healthy(faults, sites)) * length / MONTH
@@ -226,8 +231,10 @@ def _during_own(ticket: Raised, own: Iterable[Fault]) -> bool:
 
 def _explained(ticket: Raised, faults: Iterable[Fault], sites: Mapping[str, str]) -> bool:
     """Whether a fault was there that may have this consequence: on the device, on what it hangs on, or on its site."""
+    if ticket.fault_class == RELEASE_CLASS:
+        return False
     for fault in faults:
-        if not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S or fault.scope == "gateway":
+        if not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S or fault.scope in NOT_OF_DEVICES:
             continue
         if ticket.fault_class in fault.imitates:
             continue

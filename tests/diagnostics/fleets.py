@@ -58,7 +58,9 @@ class Play:
         self.boot: dict[str, int] = {}
         self.seq: dict[str, int] = {}
 
-    def report(self, device_id: str = "cam", *, states: dict[str, str] | None = None, **metrics: float) -> list[Change]:
+    def report(
+        self, device_id: str = "cam", *, states: dict[str, str] | None = None, firmware: str = "", **metrics: float
+    ) -> list[Change]:
         """The next report of a device."""
         self.seq[device_id] = self.seq.get(device_id, 0) + 1
         return self.send(
@@ -70,6 +72,7 @@ class Play:
                 self.now,
                 metrics or {"cpu_pct": 20.0},
                 states or {},
+                firmware=firmware,
             )
         )
 
@@ -130,6 +133,11 @@ def words(change: Change) -> str:
 def camera(device_id: str, site_id: str = "site", parent_id: str = "", kind: str = "camera") -> Device:
     """A mains device."""
     return Device(device_id, kind, "model", site_id, parent_id)
+
+
+def cameras(count: int, *sites: str) -> list[Device]:
+    """So many cameras on each site and nothing else: "a-0", "a-1" on site "a"."""
+    return [camera(f"{name}-{number}", name) for name in sites or ("site",) for number in range(count)]
 
 
 def site(name: str, cameras: int = 5) -> list[Device]:

@@ -252,3 +252,13 @@ def test_tickets_that_our_own_wrong_clock_made_are_counted_and_miss_the_target()
     assert (plain["own_clock_wrong"], plain["tickets_by_own_clock"]) == (1, 2)
     assert plain["targets"]["none_by_own_clock"] is False
     assert report(pool([score, score]))["tickets_by_own_clock"] == 4
+
+
+def test_a_release_is_told_once_to_its_maker_and_any_other_such_ticket_is_false():
+    release = Fault("cam 2.4.2", "F45", T0 + 10 * D, T0 + 12 * D, T0 + 14 * D, "", "release", "step", ("s0-1", "s1-1"))
+    told = Raised(Scope.FLEET, "cam 2.4.2", "F45", T0 + 11 * D, "release-harms@1")
+    wrong = Raised(Scope.FLEET, "cam 2.4.3", "F45", T0 + 11 * D, "release-harms@1")
+    score = board([told, wrong, ticket("s0-1", "F07", 11 * D)], [release])
+    assert (score.classes["F45"].early, score.classes["F45"].false) == (1, [wrong])
+    assert len(score.classes["F07"].false) == 1, "a bad release excuses no other ticket by itself"
+    assert score.free_months == pytest.approx(20 * 3.0)

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from diagnostics.changes import ChangeKind, Severity
 from diagnostics.shared_causes import Cause, Everywhere, SharedCauses
-from diagnostics.telemetry import Report
-from tests.diagnostics.fleets import T0, Play, camera
+from tests.diagnostics.fleets import SILENT, T0, Play, camera, cameras
 
 H = 3600.0
 NOW = (T0, T0)
@@ -61,10 +60,6 @@ clear_samples = 1
 site_wait_s = 1800
 steps = [{ severity = "warning", limit = 100 }]
 """
-
-
-def cameras(count: int, *sites: str) -> list:
-    return [camera(f"{site}-{number}", site) for site in sites or ("site",) for number in range(count)]
 
 
 def dip(play: Play, *ill: str) -> None:
@@ -202,8 +197,6 @@ def test_many_is_ten_or_half_of_a_small_fleet_on_three_sites():
 
 
 def test_our_own_clock_set_wrong_or_right_again_is_no_silence_and_no_fault():
-    from tests.diagnostics.fleets import SILENT
-
     play = Play(SILENT, cameras(2, "a", "b", "c", "d"))
     play.live(3 * H)
     for jump in (2 * H, -2 * H, 40 * H, -40 * H, -700.0, 700.0, 200.0, 120.0):
@@ -220,8 +213,9 @@ def test_a_rule_that_names_a_bad_release_warns_of_the_devices_that_have_not_cras
     )
     play = Play(text, cameras(3))
     for device, firmware in (("site-0", "2.4.1"), ("site-1", "2.4.12"), ("site-2", "2.4.1")):
-        play.send(Report(device, 1, 1, play.now, play.now, {"cpu_pct": 20.0}, firmware=firmware))
+        play.report(device, firmware=firmware)
     assert play.told() == ["opened device:site-1:F31 high"]
     play.wait(60)
-    play.send(Report("site-1", 2, 0, play.now, play.now, {"cpu_pct": 20.0}, firmware="2.4.13"))
+    play.reboot("site-1")
+    play.report("site-1", firmware="2.4.13")
     assert play.told()[1:] == ["recovered device:site-1:F31 high"]
