@@ -19,20 +19,33 @@ class Plot:
     low: float
     high: float
     latest: float
+    crossed: bool = False
+    """Whether the limit was passed at any time."""
 
 
 def draw(
-    columns: Sequence[Column], start: float, end: float, limit: float | None = None, least: float = 0.0
+    columns: Sequence[Column],
+    start: float,
+    end: float,
+    limit: float | None = None,
+    least: float = 0.0,
+    *,
+    below: bool = False,
 ) -> Plot | None:
-    """The means of the columns. A column without samples leaves a gap: nothing is drawn where nothing was heard.
+    """The means of the columns; with a limit, what came nearest to it or passed it (`below`: the limit is a lower one),
+    because that is what the rule saw. A column without samples leaves a gap: nothing is drawn where nothing was heard.
 
     `least` is the smallest span of values to draw, so that noise looks like noise. None for fewer than two columns.
     Coordinates have one decimal: finer than a pixel, and it keeps the page small.
     """
     if len(columns) < 2:
         return None
-    means = [column.mean for column in columns]
-    low, high = min(means), max(means)
+    if limit is None:
+        values = [column.mean for column in columns]
+    else:
+        values = [column.minimum if below else column.maximum for column in columns]
+    low, high = min(values), max(values)
+    crossed = limit is not None and (low <= limit if below else high >= limit)
     if limit is not None and low - (high - low) <= limit <= high + (high - low):
         low, high = min(low, limit), max(high, limit)
     if high - low < least:
@@ -45,10 +58,10 @@ def draw(
 
     step = min(later.start - earlier.start for earlier, later in pairwise(columns))
     runs: list[list[tuple[float, float]]] = [[]]
-    for place, column in enumerate(columns):
+    for place, (column, value) in enumerate(zip(columns, values, strict=True)):
         if place and column.start - columns[place - 1].start > 1.5 * step:
             runs.append([])
-        runs[-1].append(((column.start + step / 2 - start) / (end - start) * WIDTH, y(column.mean)))
+        runs[-1].append(((column.start + step / 2 - start) / (end - start) * WIDTH, y(value)))
     line, area = [], []
     for run in runs:
         points = [f"{x:.1f} {height:.1f}" for x, height in run]
@@ -61,7 +74,8 @@ def draw(
         "".join(line),
         "".join(area),
         round(y(limit), 1) if inside and limit is not None else None,
-        min(means),
-        max(means),
-        means[-1],
+        min(values),
+        max(values),
+        values[-1],
+        crossed,
     )

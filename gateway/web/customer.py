@@ -96,11 +96,13 @@ async def chart_of(
         return None
     limit, usual = (proof.limit, proof.usual) if proof else (None, None)
     healthy = parts.knowledge.healthy(metric)
-    plot = charts.draw(columns, start, end, limit, (healthy[1] - healthy[0]) * 0.75 if healthy and not proof else 0.0)
+    know = parts.knowledge
+    below = limit is not None and wording.limit_is_lower(know, metric, limit, usual)
+    least = (healthy[1] - healthy[0]) * 0.75 if healthy and not proof else 0.0
+    plot = charts.draw(columns, start, end, limit, least, below=below)
     if plot is None:
         return None
-    know = parts.knowledge
-    says = wording.chart_says(know, metric, plot.latest, limit, usual)
+    says = wording.chart_says(know, metric, plot, limit, usual)
     return Chart(know.metric(metric), says, start, end, plot, columns[::-1], metric)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.tickets.ticket import Entry as Kind
 from gateway.tickets.ticket import HistoryEntry, Ticket, WaitingFor
+from gateway.web.charts import Plot
 from gateway.web.knowledge import Knowledge
 from gateway.web.language import _, n_
 from gateway.web.repair import impact, promise, taken_by, waiting
@@ -233,16 +234,29 @@ def summary(judged: Sequence[Judged]) -> tuple[str, str, str, str]:
     return "ok", "check", _("Everything is working."), _("You do not need to do anything.")
 
 
-def chart_says(knowledge: Knowledge, metric: str, latest: float, limit: float | None, usual: float | None) -> str:
+def limit_is_lower(knowledge: Knowledge, metric: str, limit: float, usual: float | None) -> bool:
+    """Whether a rule's limit is one that the metric should stay above."""
+    healthy = knowledge.healthy(metric)
+    middle = usual if usual is not None else sum(healthy) / 2 if healthy else limit
+    return middle > limit
+
+
+def chart_says(
+    knowledge: Knowledge, metric: str, plot: Plot, limit: float | None = None, usual: float | None = None
+) -> str:
     """The fact that a chart shows, without units: for those who cannot see it and those who do not want to read it."""
     healthy = knowledge.healthy(metric)
     name = knowledge.metric(metric)
+    latest = plot.latest
     if limit is not None:
-        middle = usual if usual is not None else sum(healthy) / 2 if healthy else limit
-        past = latest >= limit if middle <= limit else latest <= limit
-        if past:
-            return _("%(metric)s: past the point at which we act (dashed line).", metric=name)
-        return _("%(metric)s: on its way to the point at which we act (dashed line).", metric=name)
+        if latest <= limit if limit_is_lower(knowledge, metric, limit, usual) else latest >= limit:
+            fact = _("%(metric)s: past the point at which we act.", metric=name)
+        elif plot.crossed:
+            fact = _("%(metric)s: already went past the point at which we act.", metric=name)
+        else:
+            fact = _("%(metric)s: on its way to the point at which we act.", metric=name)
+        dashed = _("The dashed line is that point.")
+        return f"{fact} {dashed}" if plot.limit_y is not None else fact
     if healthy is None:
         return name
     if healthy[0] <= latest <= healthy[1]:

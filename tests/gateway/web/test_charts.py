@@ -71,3 +71,14 @@ def test_a_day_of_half_hours_weighs_less_than_two_kilobytes() -> None:
     plot = draw(columns([60 + k % 7 for k in range(48)]), 0, 48_000)
     assert plot is not None
     assert len(plot.line) + len(plot.area) < 2000
+
+
+def test_a_dip_that_opened_a_ticket_is_drawn_though_its_half_hour_was_fine_on_the_whole() -> None:
+    half_hours = [Column(1000.0 * k, 10.1 if k == 2 else 11.9, 12.0, 12.1, 30) for k in range(5)]
+    plot = draw(half_hours, 0, 5000, limit=10.9, below=True)
+    assert plot is not None
+    assert (plot.low, plot.crossed, plot.latest) == (10.1, True, 11.9)
+    assert plot.limit_y is not None
+    above = draw(half_hours, 0, 5000, limit=12.5)
+    assert above is not None
+    assert (above.high, above.crossed) == (12.1, False)

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnostics.changes import Evidence, Impact, Severity
-from gateway.ports.live import DeviceView, Liveness
+from gateway.ports.history import Column
 from gateway.ports.registry import RegisteredDevice
 from gateway.tickets.ticket import CloseCode, Entry, HistoryEntry, State, Ticket, WaitingFor
-from gateway.web import labels, repair, times, wording
+from gateway.web import repair, times, wording
 from gateway.web.catalogue import extracted
+from gateway.web.charts import Plot, draw
 from gateway.web.knowledge import Knowledge, number
-from gateway.web.language import LANGUAGES, LOCALE, _, n_, speak
+from gateway.web.language import LANGUAGES, LOCALE, n_, speak
 from gateway.web.standing import Judged, Standing
 from gateway.web.updates import UpdateView
 from tests.gateway.web.world import CATALOGUE, FAULTS
@@ -219,35 +220,25 @@ def test_the_path_of_a_repair_has_four_steps() -> None:
     assert [it.mood for it in repair.path(solved, HISTORY, {})] == ["done"] * 4
 
 
+def plot_of(values: list[float], limit: float | None = None, *, below: bool = False) -> Plot:
+    found = draw([Column(k, v, v, v, 1) for k, v in enumerate(values)], 0, len(values), limit, below=below)
+    assert found is not None
+    return found
+
+
 def test_what_a_chart_shows_is_said_in_a_sentence() -> None:
-    past = wording.chart_says(KNOW, "sd_life_used_pct", 81.0, 80.0, 30.0)
-    assert past == "Memory card wear: past the point at which we act (dashed line)."
-    assert "on its way" in wording.chart_says(KNOW, "sd_life_used_pct", 70.0, 80.0, 30.0)
-    assert "past the point" in wording.chart_says(KNOW, "rssi_dbm", -75.0, -70.0, -55.0), "a falling signal"
-    assert wording.chart_says(KNOW, "soc_temp_c", 50.0, None, None) == "Temperature inside the device: as it should be."
-    assert "not as it should" in wording.chart_says(KNOW, "soc_temp_c", 95.0, None, None)
-    assert wording.chart_says(KNOW, "own_metric", 1.0, None, None) == "own metric"
-
-
-@pytest.mark.parametrize("spoken", LANGUAGES)
-def test_every_name_of_a_table_has_a_label(spoken) -> None:
-    from gateway.ports.ledger import RejectReason
-    from gateway.ports.tickets import View
-
-    speak(spoken)
-    for kind, label in (
-        (WaitingFor, labels.waiting_for), (CloseCode, labels.close_code), (Entry, labels.entry), (View, labels.view),
-        (RejectReason, labels.reject), (Severity, labels.severity), (Liveness, labels.liveness),
-    ):  # fmt: skip
-        assert all(label(it) for it in kind), kind
-    for state in State:
-        assert labels.state(replace(TICKET, state=state))
-        assert labels.tone(replace(TICKET, state=state), NOW) in {"act", "wait", "info", "ok", "calm"}
-
-
-def test_a_class_or_metric_nobody_described_is_called_by_its_own_name() -> None:
-    assert KNOW.fault("F99").name == "F99"
-    assert KNOW.metric("odd_number") == "odd number"
-    assert KNOW.amount("odd_number", None) == "–"
-    assert KNOW.fault("REPORTED").name == _("Reported by the customer")
-    assert DeviceView("x", Liveness.NEVER).metrics == {}
+    past = wording.chart_says(KNOW, "sd_life_used_pct", plot_of([79.0, 81.0], 80.0), 80.0, 30.0)
+    assert past == "Memory card wear: past the point at which we act. The dashed line is that point."
+    near = wording.chart_says(KNOW, "sd_life_used_pct", plot_of([60.0, 70.0], 80.0), 80.0, 30.0)
+    assert near == "Memory card wear: on its way to the point at which we act. The dashed line is that point."
+    far = wording.chart_says(KNOW, "sd_life_used_pct", plot_of([30.0, 31.0], 80.0), 80.0, 30.0)
+    assert far == "Memory card wear: on its way to the point at which we act.", "no line is drawn, none is spoken of"
+    falling = wording.chart_says(KNOW, "rssi_dbm", plot_of([-60.0, -75.0], -70.0, below=True), -70.0, -55.0)
+    assert "past the point" in falling
+    dip = wording.chart_says(KNOW, "vin_v", plot_of([12.0, 10.0, 12.0], 10.9, below=True), 10.9, 12.1)
+    assert "already went past" in dip
+    assert wording.chart_says(KNOW, "soc_temp_c", plot_of([49.0, 50.0])) == (
+        "Temperature inside the device: as it should be."
+    )
+    assert "not as it should" in wording.chart_says(KNOW, "soc_temp_c", plot_of([94.0, 95.0]))
+    assert wording.chart_says(KNOW, "own_metric", plot_of([0.0, 1.0])) == "own metric"
