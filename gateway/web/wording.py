@@ -235,10 +235,12 @@ def summary(judged: Sequence[Judged]) -> tuple[str, str, str, str]:
 
 
 def limit_is_lower(knowledge: Knowledge, metric: str, limit: float, usual: float | None) -> bool:
-    """Whether a rule's limit is one that the metric should stay above."""
+    """Whether a rule's limit is one that the metric should stay above. What is healthy tells it best: what is usual for
+    a device may have grown with its trouble.
+    """
     healthy = knowledge.healthy(metric)
-    middle = usual if usual is not None else sum(healthy) / 2 if healthy else limit
-    return middle > limit
+    middle = sum(healthy) / 2 if healthy else usual
+    return middle is not None and middle > limit
 
 
 def chart_says(

@@ -235,6 +235,8 @@ def test_what_a_chart_shows_is_said_in_a_sentence() -> None:
     assert far == "Memory card wear: on its way to the point at which we act.", "no line is drawn, none is spoken of"
     falling = wording.chart_says(KNOW, "rssi_dbm", plot_of([-60.0, -75.0], -70.0, below=True), -70.0, -55.0)
     assert "past the point" in falling
+    grown = wording.chart_says(KNOW, "vin_ripple_mv", plot_of([90.0, 110.0], 75.0), 75.0, 100.0)
+    assert "past the point" in grown, "what is usual for the device has grown with its trouble"
     dip = wording.chart_says(KNOW, "vin_v", plot_of([12.0, 10.0, 12.0], 10.9, below=True), 10.9, 12.1)
     assert "already went past" in dip
     assert wording.chart_says(KNOW, "soc_temp_c", plot_of([49.0, 50.0])) == (
