@@ -54,5 +54,5 @@ def release(connection: "Connection", packet_id: int) -> bool:
     """PUBREL came: the message, if it is held, goes on. True if the journal has something of it to write."""
     session = connection.session
     assert session is not None
-    message = session.held.pop(packet_id, None) if session.held else None
+    message = session.release(packet_id)
     return message is not None and connection.hub.router.spread(message, connection.principal, session.key)[0]

@@ -66,6 +66,8 @@ def for_guests(settings: EndpointSettings, closed: tuple[str, ...]) -> EndpointS
         max_client_id_chars=65_535,
         topic_alias_maximum=1_024,
         max_subscriptions=10_000,
+        max_queued=100_000,
+        max_queued_bytes=64 * 1024 * 1024,
         max_keep_alive_s=60,
         closed=closed,
     )

@@ -71,6 +71,7 @@ class Session(Generic[Line]):
     """
 
     __slots__ = (
+        "_held_bytes",
         "_next_position",
         "_queued_bytes",
         "client_id",
@@ -98,6 +99,7 @@ class Session(Generic[Line]):
         self.flight: dict[int, Delivery] = {}
         self.received: dict[int, bool] = {}
         self.held: dict[int, Message] | None = None
+        self._held_bytes = 0
         self._next_position = 1
         self._queued_bytes = 0
 
@@ -128,16 +130,25 @@ class Session(Generic[Line]):
         """Keep a QoS 2 message of the client until its release; False if that would be more than `most_bytes` of
         payload.
         """
+        if self._held_bytes + len(message.payload) > most_bytes:
+            return False
         if self.held is None:
             self.held = {}
-        if sum(len(m.payload) for m in self.held.values()) + len(message.payload) > most_bytes:
-            return False
         self.held[packet_id] = message
+        self._held_bytes += len(message.payload)
         return True
+
+    def release(self, packet_id: int) -> Message | None:
+        """Take a message that is held; None if there is none of this packet identifier."""
+        message = self.held.pop(packet_id, None) if self.held else None
+        if message is not None:
+            self._held_bytes -= len(message.payload)
+        return message
 
     def let_go(self) -> list[Message]:
         """Take all messages that are held, oldest first."""
         held, self.held = self.held, None
+        self._held_bytes = 0
         return list(held.values()) if held else []
 
     def next(self, window: int) -> Delivery | None:

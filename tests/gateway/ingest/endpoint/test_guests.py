@@ -240,6 +240,19 @@ async def test_guests_are_bounded_as_by_a_broker_not_as_devices(mqtt, version):
         assert broker.endpoint.retained == 3
 
 
+async def test_a_burst_of_thousands_reaches_a_guest_whole(mqtt, version):
+    """What one read brings is more than a device's queue holds, and so are the retained messages of a filter."""
+    settings = for_guests(EndpointSettings(), CLOSED)
+    wide = {"max_queued": settings.max_queued, "max_queued_bytes": settings.max_queued_bytes}
+    numbers = range(1, 3_001)
+    async with mqtt.serve(authenticate=doors, **wide) as broker:
+        sub, peer = await broker.subscriber("a/+", 0, version), await broker.client(version)
+        await peer.send(*[mqtt.publish(f"a/{number}", version=version, retain=True) for number in numbers])
+        assert [(await sub.message()).topic for _ in numbers] == [f"a/{number}" for number in numbers]
+        late = await broker.subscriber("a/#", 0, version, "late")
+        assert {(await late.message()).topic for _ in numbers} == {f"a/{number}" for number in numbers}
+
+
 def test_a_malformed_closed_topic_is_named():
     with pytest.raises(ValueError, match=r"mqtt\.closed_topics: 'a#' is not a topic filter"):
         for_guests(EndpointSettings(), ("a#",))
