@@ -13,6 +13,8 @@ Holes = tuple[tuple[int, int], ...]
 KEPT_HOLES = 32
 KEPT_BOOTS = 3
 FELL_AFTER = 5
+FELL_AFTER_S = 60.0
+"""And so long between the first of them and the last, by receipt: what a device catches up with comes at once."""
 CLOCK_RIGHT_S = 2.0
 COUNTED_EVERY_S = 30.0
 WINDOW_COUNTS = 16
@@ -47,8 +49,9 @@ class Sequence:
     past: tuple[tuple[int, int, Holes], ...] = ()
     captured_at: float = 0.0  # of the newest message of this boot
     odd: int = 0  # messages in a row from a lower boot
+    odd_since: float = 0.0  # receipt of the first of them
 
-    def place(self, boot: int, seq: int, captured_at: float | None) -> tuple[Standing, Turn]:
+    def place(self, boot: int, seq: int, captured_at: float | None, received_at: float) -> tuple[Standing, Turn]:
         """Take note of a message and say what it is. A hole is remembered; too many: the oldest counts as received."""
         if boot == self.boot:
             self.odd = 0
@@ -68,7 +71,7 @@ class Sequence:
             turn = Turn.BOOTED if self.boot >= 0 else Turn.SAME_BOOT
             self._begin(boot, seq, captured_at)
             return Standing.NEW, turn
-        return self._lower(boot, seq, captured_at)
+        return self._lower(boot, seq, captured_at, received_at)
 
     def _begin(self, boot: int, seq: int, captured_at: float | None) -> None:
         if self.boot >= 0:
@@ -77,7 +80,7 @@ class Sequence:
         self.holes = ((0, seq - 1),) if seq > 1 else ()
         self.captured_at = captured_at or 0.0
 
-    def _lower(self, boot: int, seq: int, captured_at: float | None) -> tuple[Standing, Turn]:
+    def _lower(self, boot: int, seq: int, captured_at: float | None, received_at: float) -> tuple[Standing, Turn]:
         """A boot below the newest: an old message still on its way, or a device that was swapped or reset."""
         if captured_at is not None and captured_at > self.captured_at > 0:
             return self._fall(boot, seq, captured_at)  # younger than what the newer boot said: not an old message
@@ -95,7 +98,9 @@ class Sequence:
             self.past = (*self.past[:position], entry, *self.past[position + 1 :])
             return Standing.LATE, Turn.PAST
         self.odd += 1
-        if self.odd >= FELL_AFTER:
+        if self.odd == 1 or received_at < self.odd_since:
+            self.odd_since = received_at
+        if self.odd >= FELL_AFTER and received_at - self.odd_since >= FELL_AFTER_S:
             return self._fall(boot, seq, captured_at)
         return Standing.LATE, Turn.PAST
 
@@ -132,18 +137,21 @@ class DeviceClock:
             return received_at
         if uptime_s is not None:
             started = captured_at - uptime_s
-            if self.started is not None and not -CLOCK_RIGHT_S <= started - self.started <= CLOCK_RIGHT_S:
-                self.least -= started - self.started
-                self.least_before -= started - self.started
+            if self.started is not None and not -CLOCK_RIGHT_S <= (moved := started - self.started) <= CLOCK_RIGHT_S:
+                self.least -= moved
+                self.least_before -= moved
             self.started = started
         delay = received_at - captured_at
-        self.least = min(self.least, delay)
+        least = self.least
+        if delay < least:
+            least = self.least = delay
         if received_at - self.counted_at >= COUNTED_EVERY_S:
             self.counted_at = received_at
             self.count += 1
             if self.count % WINDOW_COUNTS == 0:
-                self.least_before, self.least = self.least, delay
-        least = min(self.least_before, self.least)
+                self.least_before, self.least = least, delay
+        if self.least_before < least:  # noqa: PLR1730 - `min` is a call, with every report
+            least = self.least_before
         if -CLOCK_RIGHT_S <= least <= CLOCK_RIGHT_S:
             self.offset = 0.0
             return captured_at if delay > 0 else received_at

@@ -13,14 +13,17 @@ from operator import le
 from diagnostics.arrival import Turn
 from diagnostics.blindness import SET_BACK_S
 from diagnostics.changes import Change
-from diagnostics.hearing import clock_fits, keep_values, looked_at, nothing_new, prepare, unmoved
-from diagnostics.judging import judge, out_of_turn
+from diagnostics.hearing import clock_fits, keep_values, nothing_new, prepare, unmoved
+from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count
 from diagnostics.memory import Memory
+from diagnostics.oddities import looked_at, passed_by, shape_of, with_gaps
 from diagnostics.openings import note_trouble, waiting
+from diagnostics.patience import PATIENCE
 from diagnostics.roster import Roster
 from diagnostics.rule_file import BOOT_FELL
+from diagnostics.set_back import set_back
 from diagnostics.shapes import Shape
 from diagnostics.telemetry import Event, Presence, Report, Standing
 from diagnostics.views import DeviceView, Link, view_of
@@ -56,7 +59,7 @@ class Fleet(Roster):
         else:
             self._saving.touch(report.device_id)
             boot_before = order.boot
-            report.standing, turn = order.place(report.boot, report.seq, report.captured_at)
+            report.standing, turn = order.place(report.boot, report.seq, report.captured_at, report.received_at)
             if report.standing is Standing.DUPLICATE:
                 return NOTHING
             if report.standing is Standing.LATE:
@@ -67,36 +70,39 @@ class Fleet(Roster):
             elif turn is Turn.FELL:
                 memory.clock.restarted()
                 fell = True
-        at = self._hear(memory, report.captured_at, report.received_at, report.uptime_s)
-        report.effective_at = at
+        self._saving.changed.add(report.device_id)
+        at = report.effective_at = self._hear(memory, report.captured_at, report.received_at, report.uptime_s)
         metrics = report.metrics
         names, values = report.names or tuple(metrics), [*metrics.values()]
         recent = memory.recent[0] if memory.recent else None
         if recent is None or recent.shape.names != names:
-            plan = memory.plan
-            shape = plan.shapes.get(names) or plan.shape(names)
+            shape = shape_of(memory, names)
             recent = memory.newest(shape)
+            if shape.names != names:
+                values = with_gaps(shape, metrics)
         else:
             shape = recent.shape
         if (
             recent is not None
             and at < recent.due
             and not (boots or fell)
-            and (not memory.active or memory.plan.resting.issuperset(memory.active) or out_of_turn(memory))
-            and not (memory.faults and waiting(memory))
+            and (not memory.active or memory.spent >= PATIENCE or memory.plan.resting.issuperset(memory.active))
+            and not (memory.faults and memory.spent < PATIENCE and waiting(memory))
             and (not memory.clock.offset or clock_fits(memory))
             and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)
-            and (
-                (all(map(le, shape.lows, values)) and all(map(le, values, shape.highs)))  # `in_bands`, without a call
-                or unmoved(memory, shape, values, metrics)
-            )
-            and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values))
         ):
-            report.names = shape.names
-            report.packed = recent.packed = shape.values.pack(*values)
-            recent.at = memory.effective_at = at
-            return NOTHING
+            calm = (  # `in_bands`, without a call
+                all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
+            ) or unmoved(memory, shape, values, metrics)
+            if calm and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values)):
+                report.names = shape.names
+                report.packed = recent.packed = shape.values.pack(*values)
+                recent.at = memory.effective_at = at
+                return NOTHING
+            if calm is None and passed_by(memory, recent, values, metrics):
+                recent.at = memory.effective_at = at
+                return NOTHING
         return self._look_at(memory, report, shape, array("d", values), boots, fell=fell)
 
     def _look_at(
@@ -111,8 +117,8 @@ class Fleet(Roster):
         findings = judge(memory, moment, self._peers)
         memory.effective_at = at
         packed = values.tobytes()
-        keep_values(memory, shape, at, packed, sampled=moment.sampled)
-        if len(report.metrics) == len(shape.names):
+        keep_values(memory, shape, moment, packed)
+        if moment.whole:
             report.names, report.packed = shape.names, packed
         if memory.plan.shared_trouble and (troubled or memory.active):
             note_trouble(memory, memory.site)
@@ -121,8 +127,9 @@ class Fleet(Roster):
         return NOTHING
 
     def _hear(self, memory: Memory, captured_at: float | None, received_at: float, uptime_s: float | None) -> float:
-        """Liveness, and the effective time of a message in order: always after the message before it."""
-        self._saving.changed.add(memory.device.device_id)
+        """Liveness, and the effective time of a message in order: always after the message before it, but where our own
+        clock was ahead: then its past moves back.
+        """
         rate = self._sight.rate
         if received_at >= rate.ends_at:
             rate.roll(received_at, learn=not self._sight.watch.blind_since)
@@ -138,7 +145,10 @@ class Fleet(Roster):
             memory.received_at = received_at
             if passed >= 1.0:
                 gap = memory.gap_s
-                memory.gap_s = gap + GAP_SHARE * (min(passed, 4.0 * gap) - gap) if gap else passed
+                most = 4.0 * gap
+                if passed > most:  # as `min` would be, but for its call
+                    passed = most or passed
+                memory.gap_s = gap + GAP_SHARE * (passed - gap) if gap else passed
         elif passed < -SET_BACK_S:
             memory.received_at = received_at
         memory.site.heard_at = received_at
@@ -146,6 +156,9 @@ class Fleet(Roster):
             self._outages.suspect(memory, received_at, online=True)
         at = received_at if captured_at is None else memory.clock.effective(captured_at, received_at, uptime_s)
         if at < memory.effective_at + APART_S or at < received_at - TOO_OLD_S:
+            if memory.effective_at > received_at + SET_BACK_S:
+                set_back(memory, memory.effective_at + memory.gap_s - received_at, received_at)
+                return max(at, memory.effective_at + APART_S)
             back = max(memory.effective_at, received_at - TOO_OLD_S) - at
             at = memory.effective_at if back <= STEP_BACK_S else max(memory.effective_at, received_at)
             if memory.effective_at and at < memory.effective_at + APART_S:
@@ -170,7 +183,7 @@ class Fleet(Roster):
         if self._behind and (told := self._handover.bring_over(memory.site, event.received_at)):
             return [*told, *self.event(event)]
         self._saving.touch(event.device_id)
-        event.standing, turn = memory.order.place(event.boot, event.seq, event.captured_at)
+        event.standing, turn = memory.order.place(event.boot, event.seq, event.captured_at, event.received_at)
         if event.standing is Standing.DUPLICATE:
             return NOTHING
         if event.standing is Standing.LATE:

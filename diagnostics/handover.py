@@ -13,12 +13,13 @@ from diagnostics.changes import Change
 from diagnostics.engine import Engine, Plan
 from diagnostics.episodes import Outcome
 from diagnostics.judging import Finding
-from diagnostics.memory import Memory, dump
+from diagnostics.memory import Memory
 from diagnostics.openings import Openings, note_trouble
 from diagnostics.other_rules import gone, judge_by, leave_behind
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
 from diagnostics.rules import Rule
+from diagnostics.saved import dump
 
 SHELVES = 16_384
 DEVICES_A_TICK = 500
@@ -177,7 +178,7 @@ class Handover:
         for rule in left:
             self._peers.drop(rule.name, memory)
             if rule.name in memory.active:
-                ended = Finding(rule, memory.active.pop(rule.name), Outcome.RECOVERED)
+                ended = Finding(rule, memory.end(rule.name), Outcome.RECOVERED)
                 changes += self._openings.withdraw(memory, ended, times)
         judge_by(memory, plan)
         site.unlist(memory.device.device_id)

@@ -11,19 +11,17 @@ from collections.abc import Mapping, Sequence
 from operator import le
 
 from diagnostics.engine import Plan
-from diagnostics.judging import out_of_turn
 from diagnostics.measures import Moment, note_count
-from diagnostics.memory import Memory, Recent
+from diagnostics.memory import NAN, Memory, Recent
+from diagnostics.patience import next_sample, weary
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
 from diagnostics.rule_parts import holding
 from diagnostics.rules import Signature
-from diagnostics.sampling import SAMPLE_S, sample
+from diagnostics.sampling import sample
 from diagnostics.shapes import Shape
 from diagnostics.telemetry import Report
 
-SAMPLE_SLACK_S = 60.0
-NAN = float("nan")
 KEPT_STATES = 64
 
 
@@ -32,9 +30,9 @@ def in_bands(shape: Shape, values: Sequence[float]) -> bool:
     return all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
 
 
-def sort_values(shape: Shape, values: array[float], said: dict[str, float], due: set[str]) -> dict[str, float]:
+def sort_values(shape: Shape, values: array[float], said: dict[str, float], outside: set[str]) -> dict[str, float]:
     """Drop impossible values (from what was said too; they become NaN in `values`), add the rules whose own good range
-    a value left to `due`.
+    a value left to `outside`.
 
     Returns the possible values by name.
     """
@@ -47,29 +45,30 @@ def sort_values(shape: Shape, values: array[float], said: dict[str, float], due:
         least, most = shape.possible[position]
         if not least <= value <= most:
             name = shape.names[position]
-            values[position] = NAN
-            del said[name], metrics[name]
+            if name in said:
+                values[position] = NAN
+                del said[name], metrics[name]
             continue
         for watcher in shape.watchers[position]:
             if not watcher.low <= value <= watcher.high:
-                due.add(watcher.rule)
+                outside.add(watcher.rule)
     return metrics
 
 
-def unmoved(memory: Memory, shape: Shape, values: Sequence[float], said: Mapping[str, float]) -> bool:
+def unmoved(memory: Memory, shape: Shape, values: Sequence[float], said: Mapping[str, float]) -> bool | None:
     """Whether the values outside their band give no rule a reason to look: they lie in the good range of each rule
     whose guards hold. (A value that stays where a guarded rule would look costs little for all its life.) Or they are
-    possible, and levels are not judged with this report.
+    possible, and levels are not judged with this report. None: one of them is impossible, or missing.
     """
-    if out_of_turn(memory):
-        return all(map(le, shape.least, values)) and all(map(le, values, shape.most))
+    if weary(memory):
+        return (all(map(le, shape.least, values)) and all(map(le, values, shape.most))) or None
     states = memory.states
     for position, (low, value, high) in enumerate(zip(shape.lows, values, shape.highs, strict=True)):
         if low <= value <= high:
             continue
         least, most = shape.possible[position]
         if not least <= value <= most:
-            return False
+            return None
         for watcher in shape.watchers[position]:
             if not watcher.low <= value <= watcher.high and holding(watcher.guards, said, states):
                 return False
@@ -78,11 +77,13 @@ def unmoved(memory: Memory, shape: Shape, values: Sequence[float], said: Mapping
 
 def clock_fits(memory: Memory) -> bool:
     """Whether no rule needs to look at what the gateway sees of the device's clock."""
+    if weary(memory):
+        return True
     low, high = memory.plan.band(SEEN_CLOCK)
     return low <= -memory.clock.offset <= high
 
 
-def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: int, due: set[str]) -> None:
+def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: int, outside: set[str]) -> None:
     """Add what the gateway itself measures; its rules look when it is out of band."""
     plan = memory.plan
     memory.impossible += impossible
@@ -90,7 +91,7 @@ def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: 
         metrics[name] = value
         for watcher in plan.watchers.get(name, ()):
             if not watcher.low <= value <= watcher.high:
-                due.add(watcher.rule)
+                outside.add(watcher.rule)
 
 
 def nothing_new(memory: Memory, said: dict[str, str]) -> bool:
@@ -188,18 +189,6 @@ def hear_boot(memory: Memory, at: float, boots: int, due: set[str]) -> None:
             due.add(name)
 
 
-def looked_at(memory: Memory, shape: Shape, values: Sequence[float]) -> bool:
-    """Whether a counter moved or a ratio left its band: what the bands of single metrics cannot say."""
-    bases = memory.bases
-    for position, name in shape.counters:
-        if bases is None or bases.get(name) != values[position]:
-            return True
-    for position, per, low, high in shape.ratios:
-        if values[per] and not low <= values[position] / values[per] <= high:
-            return True
-    return False
-
-
 def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
     """Rules on the ratio of two metrics, when it leaves their band."""
     for metric, per, low, high, name in plan.ratios:
@@ -208,15 +197,18 @@ def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
             due.add(name)
 
 
-def keep_values(memory: Memory, shape: Shape, at: float, packed: bytes, *, sampled: bool) -> None:
+def keep_values(memory: Memory, shape: Shape, moment: Moment, packed: bytes) -> None:
     """Remember the newest values of this shape."""
     recent = memory.newest(shape)
-    due = at + SAMPLE_S - SAMPLE_SLACK_S
+    at = moment.at
+    due = next_sample(memory, at, moment.outside) if moment.sampled else 0.0
     if recent is None:
         memory.keep(Recent(shape, at, packed, due))
     else:
+        if not moment.whole:
+            memory.set_aside(recent, packed)
         recent.at, recent.packed = at, packed
-    if sampled:
+    if moment.sampled:
         for other in memory.recent:
             if other.shape is shape or other.shape.known <= shape.known:
                 other.due = due
@@ -232,9 +224,10 @@ def prepare(
     due: set[str] = set()
     outside: set[str] = set()
     at = report.effective_at
+    said = len(report.metrics)
     metrics = sort_values(shape, values, report.metrics, outside)
-    impossible = len(shape.names) - len(metrics)
-    hear_gateway_metrics(memory, metrics, impossible, due)
+    impossible = said - len(metrics)
+    hear_gateway_metrics(memory, metrics, impossible, outside)
     changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
     if report.firmware and report.firmware != memory.firmware:
         hear_firmware(memory, report, peers, due)
@@ -246,7 +239,7 @@ def prepare(
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
     moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
-    moment.impossible = impossible
+    moment.whole = len(report.metrics) == len(shape.names)
     recent = memory.newest(shape)
     if recent is None or at >= recent.due:
         sample(memory, shape, values, moment, peers)

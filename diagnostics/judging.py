@@ -12,6 +12,7 @@ from diagnostics.engine import in_order
 from diagnostics.episodes import KEPT_SAMPLES, Episode, Outcome, Phase, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
+from diagnostics.patience import spend, weary
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_parts import severity_of
 from diagnostics.rules import (
@@ -28,12 +29,10 @@ from diagnostics.rules import (
 )
 
 EVIDENCE_SAMPLES = 64
-CROWD = 12
-"""With so many rules not quiet at once, rules on levels begin nothing further: it bounds what a device can make us
-remember. And levels are judged now and then. No fault of the scoreboard ever moves more than six of the shipped."""
-CROWD_TURN = 9
-"""With every ninth report. An odd number, so that what swings from report to report is seen to swing."""
-CROWD_SAMPLES = 4
+CROWD = 10
+"""With so many rules not quiet at once, nothing further begins that levels or samples show: it bounds what a device can
+make us remember. No fault of the scoreboard ever moves more than six of the shipped."""
+CROWD_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +95,16 @@ def _window_done(rule: Rule, memory: Memory) -> bool:
     return False
 
 
-def out_of_turn(memory: Memory) -> bool:
-    """Whether a device in so much trouble at once that it must be out of its senses is not judged on its levels with
-    this report, so that it costs no more than others. What happens only once always counts.
-    """
-    return len(memory.active) >= CROWD and memory.order.seq % CROWD_TURN != 0
-
-
 def _to_judge(memory: Memory, moment: Moment) -> set[str]:
     """The rules that are due or not quiet."""
-    active = memory.active
-    if not active:
-        return moment.due | moment.outside if moment.outside else moment.due
-    if len(active) < CROWD:
-        return moment.due.union(moment.outside, active)
-    return moment.due if out_of_turn(memory) else moment.due.union(active)
+    active, outside = memory.active, moment.outside
+    if not (active or outside or memory.spent):
+        return moment.due
+    if weary(memory) and not moment.sampled:
+        return moment.due
+    spend(memory, outside, sampled=moment.sampled)
+    begun = active if moment.sampled else active.keys() - memory.plan.resting
+    return moment.due.union(begun) if len(active) >= CROWD else moment.due.union(outside, begun)
 
 
 def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding]:
@@ -138,9 +132,10 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
             windowed = isinstance(rule, Level) and rule.average_s > 0
             if not windowed and (number is None or severity_of(number, rule.steps, rule.direction, None) is None):
                 continue  # nothing was wrong and nothing is
-            if len(active) >= CROWD and name in moment.outside:
+            if len(active) >= CROWD and (name in moment.outside or name in plan.resting):
                 continue
-            episode = active[name] = _begin(rule, memory, moment)
+            episode = memory.begin(name, _begin(rule, memory, moment))
+            active = memory.active
         if at < memory.booted_at + rule.settle_s:
             continue
         outcome = Outcome.NOTHING
@@ -151,7 +146,7 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
         if outcome is not Outcome.NOTHING:
             findings.append(Finding(rule, episode, outcome))
         if episode.phase is Phase.QUIET and episode.forgettable(at) and _window_done(rule, memory):
-            del active[name]
+            memory.end(name)
     return findings
 
 

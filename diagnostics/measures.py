@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from diagnostics.forecast import fit, reach, recalibrated
 from diagnostics.memory import Memory, SignatureProgress
+from diagnostics.patience import weary
 from diagnostics.rule_file import FIRMWARE
 from diagnostics.rule_parts import Sign, holding
 from diagnostics.rules import Count, Forecast, Frozen, Level, Rule, Signature, StateIs
@@ -14,6 +15,8 @@ from diagnostics.rules import Count, Forecast, Frozen, Level, Rule, Signature, S
 DAY = 86_400.0
 NEVER_DAYS = 36_500.0
 FULL_WINDOW = 0.75
+KEPT_AVERAGED = 32
+"""So many values of a mean are remembered, however often a device reports."""
 PLATEAU = 1.25
 
 
@@ -27,7 +30,7 @@ class Moment:
     metrics: dict[str, float]
     states: dict[str, str]
     sampled: bool = False
-    impossible: int = 0  # values of the report that were dropped
+    whole: bool = True  # no value of the report's shape is missing or impossible
     booted: bool = False
     changed: dict[str, str] = field(default_factory=dict)  # states that changed, with the word before
     topics: tuple[str, ...] = ()
@@ -66,11 +69,12 @@ def level(rule: Level, memory: Memory, moment: Moment) -> float | None:
 
 def _averaged(rule: Level, memory: Memory, at: float, value: float) -> float | None:
     window = _windows(memory, rule.name)
-    window.append((at, value))
+    if not window or at - window[-1][0] >= rule.average_s / KEPT_AVERAGED:
+        window.append((at, value))
     while window[0][0] < at - rule.average_s:
         del window[0]
     if at - window[0][0] < FULL_WINDOW * rule.average_s:
-        return None
+        return value if len(window) == 1 and weary(memory) else None  # it stands for the time since the sample before
     return sum(sample for _, sample in window) / len(window)
 
 

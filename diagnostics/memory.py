@@ -7,26 +7,24 @@ then).
 
 from __future__ import annotations
 
-import json
 from array import array
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any
+from types import MappingProxyType
+from typing import cast
 
 from diagnostics.arrival import DeviceClock, Sequence
 from diagnostics.baseline import Stream
 from diagnostics.changes import Severity
 from diagnostics.engine import Plan
-from diagnostics.episodes import Episode, Phase
+from diagnostics.episodes import Episode
 from diagnostics.places import Site
 from diagnostics.shapes import Shape
 from diagnostics.topology import Device
 from diagnostics.tracks import Block
 
-VERSION = 2
-WITHOUT_PEER_TIMES = 1
-"""Up to this version what a device contributes to its peers had no time: it joins them with its next sample."""
 DOUBLE = Struct("=d")
+NAN = float("nan")
 KEPT_RECENT = 4
 KEPT_OLDER = 256
 NO_PEERING = (0.0, 0.0)
@@ -70,10 +68,14 @@ class SignatureProgress:
     complete: list[float] = field(default_factory=list)
 
 
+NO_EPISODES = cast(dict[str, Episode], MappingProxyType({}))
+NO_FAULTS = cast(dict[str, OpenFault], MappingProxyType({}))
+
+
 @dataclass(slots=True, eq=False)
 class Memory:
-    """Invariant: `active` holds an episode for every rule that is not plainly quiet. Times are effective unless
-    named.
+    """Invariant: `active` holds an episode for every rule that is not plainly quiet. It and `faults` are dictionaries
+    of their own only while there is something in them. Times are effective unless named.
     """
 
     device: Device
@@ -96,10 +98,10 @@ class Memory:
     watch_at: float = 0.0  # when silence is looked at next, by the wheel's own time
     later_at: float = 0.0  # when a silent device may become a worse case (0 = never)
     transient: int = 0  # how many of the states end when a report does not carry them
-    recent: list[Recent] = field(default_factory=list)  # one a shape, few
+    recent: tuple[Recent, ...] = ()  # one a shape, few
     older: dict[str, tuple[float, float]] | None = None
-    active: dict[str, Episode] = field(default_factory=dict)
-    faults: dict[str, OpenFault] = field(default_factory=dict)
+    active: dict[str, Episode] = field(default_factory=lambda: NO_EPISODES)
+    faults: dict[str, OpenFault] = field(default_factory=lambda: NO_FAULTS)
     blocks: tuple[Block, ...] = ()
     windows: dict[str, list[tuple[float, float]]] | None = None  # averages and counts
     bases: dict[str, float] | None = None  # last values of counters
@@ -109,7 +111,35 @@ class Memory:
     stuck_values: array[float] | None = None
     stuck_runs: array[int] | None = None
     stuck_at: float = 0.0
+    spent: int = 0  # attention that trouble took (patience.py)
+    novelties: int = 0  # sets of names it introduced
     streams: dict[str, Stream] | None = None  # baselines
+
+    def begin(self, rule: str, episode: Episode) -> Episode:
+        """A rule is no longer quiet."""
+        if not self.active:
+            self.active = {}
+        self.active[rule] = episode
+        return episode
+
+    def end(self, rule: str) -> Episode:
+        """A rule is quiet again, or gone. KeyError unless it was in `active`."""
+        episode = self.active.pop(rule)
+        if not self.active:
+            self.active = NO_EPISODES
+        return episode
+
+    def hold(self, fault_class: str, fault: OpenFault) -> None:
+        """A fault class is open from now on."""
+        if not self.faults:
+            self.faults = {}
+        self.faults[fault_class] = fault
+
+    def let_go(self, fault_class: str) -> None:
+        """A fault class is open no longer. KeyError unless it was."""
+        del self.faults[fault_class]
+        if not self.faults:
+            self.faults = NO_FAULTS
 
     def newest(self, shape: Shape) -> Recent | None:
         """The newest values of a shape."""
@@ -128,6 +158,16 @@ class Memory:
                 if value == value:  # noqa: PLR0124 - dropped values are kept as NaN
                     best = (recent.at, value)
         return best
+
+    def set_aside(self, recent: Recent, packed: bytes = b"") -> None:
+        """The values of a shape, or those of them that are missing from its next ones, become older ones (bounded)."""
+        if packed == recent.packed:
+            return
+        self.older = self.older if self.older is not None else {}
+        missing = recent.shape.values.unpack(packed) if packed else [NAN] * len(recent.shape.names)
+        for name, value, now in zip(recent.shape.names, recent.values(), missing, strict=True):
+            if now != now and value == value and (name in self.older or len(self.older) < KEPT_OLDER):  # noqa: PLR0124
+                self.older[name] = (recent.at, value)
 
     def everything(self) -> dict[str, tuple[float, float]]:
         """Every metric's newest sample."""
@@ -148,7 +188,7 @@ class Memory:
     def keep_peering(self, rule_name: str, value: float, at: float) -> None:
         """Remember what the device contributes."""
         if self.peers is None:
-            self.peers = array("d", [0.0]) * (2 * len(self.plan.peers))
+            self.peers = array("f", [0.0]) * (2 * len(self.plan.peers))
         place = self.plan.peers[rule_name]
         self.peers[place], self.peers[place + 1] = value, at
 
@@ -156,12 +196,9 @@ class Memory:
         """Remember the values of a new shape; the stalest shape's values move to `older` (bounded)."""
         if len(self.recent) >= KEPT_RECENT:
             gone = min(self.recent, key=lambda known: known.at)
-            self.recent.remove(gone)
-            self.older = self.older if self.older is not None else {}
-            for name, value in zip(gone.shape.names, gone.values(), strict=True):
-                if value == value and (name in self.older or len(self.older) < KEPT_OLDER):  # noqa: PLR0124
-                    self.older[name] = (gone.at, value)
-        self.recent.append(recent)
+            self.recent = tuple([known for known in self.recent if known is not gone])
+            self.set_aside(gone)
+        self.recent = (*self.recent, recent)
 
 
 def remember(device: Device, plan: Plan, site: Site) -> Memory:
@@ -169,105 +206,3 @@ def remember(device: Device, plan: Plan, site: Site) -> Memory:
     return Memory(
         device, plan, site, blocks=tuple([Block(*part) for part in zip(plan.blocks, plan.depths, strict=True)])
     )
-
-
-_PLAIN = (
-    "received_at", "effective_at", "gap_s", "booted_at", "firmware", "firmware_since", "suspect", "silent_since",
-    "expected_until", "expected_boots", "impossible", "states", "watch_at", "later_at", "transient", "older", "windows",
-    "bases", "reaches", "stuck_at",
-)  # fmt: skip
-
-
-def _tuple_of_tuples(rows: Any) -> tuple[tuple[int, int], ...]:
-    return tuple((low, high) for low, high in rows)
-
-
-def _export_slots(part: Any) -> list[Any]:
-    return [getattr(part, slot.name) for slot in fields(part)]
-
-
-def dump(memory: Memory) -> bytes:
-    """The memory as JSON, exact to the last bit (floats keep their shortest exact form)."""
-    kept: dict[str, Any] = {name: getattr(memory, name) for name in _PLAIN}
-    kept["v"] = VERSION
-    kept["order"] = _export_slots(memory.order)
-    kept["clock"] = _export_slots(memory.clock)
-    kept["recent"] = [[new.shape.names, new.at, new.packed.hex(), new.due] for new in memory.recent]
-    kept["active"] = {name: _export_episode(episode) for name, episode in memory.active.items()}
-    kept["faults"] = {name: _export_slots(fault) for name, fault in memory.faults.items()}
-    kept["blocks"] = [block.export() for block in memory.blocks]
-    kept["signs"] = {name: _export_slots(part) for name, part in (memory.signs or {}).items()}
-    kept["peers"] = {name: memory.peering(name) for name in memory.plan.peers if memory.peering(name) != NO_PEERING}
-    if memory.stuck_values is not None and memory.stuck_runs is not None:
-        values = array("d", memory.stuck_values)
-        kept["stuck"] = [memory.plan.watched, values.tobytes().hex(), memory.stuck_runs.tolist()]
-    kept["streams"] = {name: stream.to_bytes().hex() for name, stream in (memory.streams or {}).items()}
-    return json.dumps(kept, separators=(",", ":")).encode()
-
-
-def load(device: Device, plan: Plan, site: Site, data: bytes) -> Memory:
-    """Take back what `dump` gave. Episodes of rules that are gone, or are other rules now, are left out.
-
-    ValueError in one line for bytes that are no memory of this version.
-    """
-    try:
-        kept = json.loads(data)
-    except ValueError:
-        raise ValueError(
-            f"memory of device '{device.device_id}' is not readable: restore a backup of the database"
-        ) from None
-    if not isinstance(kept, dict) or kept.get("v") not in (WITHOUT_PEER_TIMES, VERSION):
-        raise ValueError(f"memory of device '{device.device_id}' was written by another version of the software")
-    memory = remember(device, plan, site)
-    for name in _PLAIN:
-        setattr(memory, name, kept[name] if name != "firmware_since" else kept.get(name, 0.0))
-    boot, seq, holes, past, captured_at, odd = kept["order"]
-    past_rows = tuple((old_boot, last, _tuple_of_tuples(gaps)) for old_boot, last, gaps in past)
-    memory.order = Sequence(boot, seq, _tuple_of_tuples(holes), past_rows, captured_at, odd)
-    memory.clock = DeviceClock(*kept["clock"])
-    memory.states = plan.shared_words(memory.states)
-    if memory.older is not None:
-        memory.older = {name: (at, value) for name, (at, value) in memory.older.items()}
-    if memory.windows is not None:
-        memory.windows = {name: [(at, value) for at, value in rows] for name, rows in memory.windows.items()}
-    if memory.reaches is not None:
-        memory.reaches = {name: (first, middle, last) for name, (first, middle, last) in memory.reaches.items()}
-    for names, at, values, due in kept["recent"]:
-        key = tuple(names)
-        shape = plan.shapes.get(key) or plan.shape(key)
-        memory.recent.append(Recent(shape, at, bytes.fromhex(values), due))
-    for name, slots in kept["active"].items():
-        if name in plan.rules:
-            memory.active[name] = _episode(slots)
-    for name, (since, rules, held) in kept["faults"].items():
-        held_by = {rule: Severity(word) for rule, word in rules.items() if rule in plan.rules}
-        if held_by:
-            memory.faults[name] = OpenFault(since, held_by, held)
-    for block, part in zip(memory.blocks, kept["blocks"], strict=False):
-        block.load(part)
-    memory.signs = {name: SignatureProgress(*part) for name, part in kept["signs"].items()} or None
-    for name, part in kept["peers"].items() if kept["v"] > WITHOUT_PEER_TIMES else ():
-        if name in plan.peers:
-            memory.keep_peering(name, *part)
-    if "stuck" in kept and tuple(kept["stuck"][0]) == plan.watched:
-        memory.stuck_values = array("f", memoryview(bytes.fromhex(kept["stuck"][1])).cast("d").tolist())
-        memory.stuck_runs = array("H", kept["stuck"][2])
-    streams = {name: Stream.from_bytes(bytes.fromhex(part)) for name, part in kept["streams"].items()}
-    memory.streams = {name: stream for name, stream in streams.items() if name in plan.rules} or None
-    return memory
-
-
-def _export_episode(episode: Episode) -> list[Any]:
-    *plain, trail = _export_slots(episode)
-    return [*plain, trail.tolist()]
-
-
-def _episode(slots: list[Any]) -> Episode:
-    good_before, phase, severity, wanted, *plain, trail = slots
-    episode = Episode(good_before, Phase(phase), _maybe(severity), _maybe(wanted), *plain)
-    episode.trail = array("d", trail)
-    return episode
-
-
-def _maybe(number: int | None) -> Severity | None:
-    return None if number is None else Severity(number)

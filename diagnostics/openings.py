@@ -101,7 +101,7 @@ class Openings:
             held = UNDECIDED if rule.kind == "silence" else EXPECTED
             if rule.site_wait_s:
                 self.storms.everywhere.note(rule.name, site.site_id, times[1])
-            memory.faults[name] = OpenFault(episode.since, {rule.name: episode.severity}, held)
+            memory.hold(name, OpenFault(episode.since, {rule.name: episode.severity}, held))
             if held is EXPECTED:
                 self.open_if_free(memory, site, name, times, changes)
             return
@@ -124,7 +124,7 @@ class Openings:
         rule = finding.rule
         severity = fault.rules.pop(rule.name, None)
         if not fault.rules:
-            del memory.faults[rule.fault_class]
+            memory.let_go(rule.fault_class)
             self._leave_site(memory, site, rule.fault_class, times, changes)
             if fault.held == STORM:
                 over = self.storms.leave(rule.fault_class, memory.device.device_id, times[1])

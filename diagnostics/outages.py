@@ -111,7 +111,7 @@ class Outages:
         for name in memory.plan.silences:
             rule = memory.plan.rules[name]
             episode = memory.active.get(name) or Episode(good_before=memory.received_at)
-            memory.active[name] = episode
+            memory.begin(name, episode)
             times = (now - self._silent_from(memory)) / self._patience(memory)
             outcome = advance(episode, rule, now, max(times, episode.newest or 0.0))  # no clock ends a silence
             if outcome:

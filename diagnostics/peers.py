@@ -17,8 +17,10 @@ from diagnostics.rules import Peer
 
 MEMBERS = 64
 NOISE_FLOOR = 1e-9
-AT_ONCE_S = 7200.0
-"""Values of one time: the hourly samples of two devices lie at most an hour apart, and one may be missing."""
+AT_ONCE_S = 7200.0 + 128.0
+"""Values of one time: the hourly samples of two devices lie at most an hour apart, and one may be missing. Groups keep
+times to about two minutes.
+"""
 
 
 Name = tuple[str, str, str, str]
@@ -32,6 +34,11 @@ def group_of(rule: Peer, memory: Memory) -> Name:
     if rule.group == "site":
         return rule.name, rule.metric, device.site_id, device.kind
     return rule.name, rule.metric, device.model, memory.firmware
+
+
+def single(number: float) -> float:
+    """A number as groups keep it: to seven digits, times to two minutes."""
+    return array("f", [number])[0]
 
 
 def _join(group: array[float], value: float, at: float) -> None:
@@ -56,7 +63,7 @@ def _around(group: array[float], at: float) -> array[float]:
     if at - AT_ONCE_S <= min(times) and max(times) <= at + AT_ONCE_S:
         return values
     near = zip(values, times, strict=True)
-    return array("d", [value for value, when in near if at - AT_ONCE_S <= when <= at + AT_ONCE_S])
+    return array("f", [value for value, when in near if at - AT_ONCE_S <= when <= at + AT_ONCE_S])
 
 
 class PeerGroups:
@@ -78,10 +85,10 @@ class PeerGroups:
         name = group_of(rule, memory)
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = array("d")
+            group = self._groups[name] = array("f")
         mine = memory.peers
         if mine is None:
-            mine = memory.peers = array("d", [0.0]) * (2 * len(memory.plan.peers))
+            mine = memory.peers = array("f", [0.0]) * (2 * len(memory.plan.peers))
         if mine[place + 1]:
             _part(group, mine[place], mine[place + 1])
         others = count = len(group) // 2
@@ -124,13 +131,13 @@ class PeerGroups:
             rule = memory.plan.rules[name]
             assert isinstance(rule, Peer)
             if at:
-                _join(self._groups.setdefault(group_of(rule, memory), array("d")), value, at)
+                _join(self._groups.setdefault(group_of(rule, memory), array("f")), value, at)
 
     def measure(self, rule: Peer, memory: Memory, value: float, at: float) -> float | None:
         """The device's value at a time, which it has shared, minus its peers' median then; None with too few peers."""
         values = _around(self._groups[group_of(rule, memory)], at)
         mine = memory.peering(rule.name)[1]
-        others = len(values) - (mine == at)
+        others = len(values) - (mine == single(at))
         if others < rule.min_peers:
             return None
         middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2

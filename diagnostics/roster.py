@@ -7,11 +7,12 @@ from typing import Any
 from diagnostics.changes import Change
 from diagnostics.engine import Engine
 from diagnostics.handover import Handover
-from diagnostics.memory import Memory, load, remember
+from diagnostics.memory import Memory, remember
 from diagnostics.openings import Openings, note_trouble
 from diagnostics.outages import Outages
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Site
+from diagnostics.saved import load
 from diagnostics.saving import Saving
 from diagnostics.topology import Device
 

@@ -11,17 +11,15 @@ from math import inf
 
 from diagnostics.baseline import Stream
 from diagnostics.measures import NEVER_DAYS, Moment, usual_value
-from diagnostics.memory import Memory
+from diagnostics.memory import NAN, Memory
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE
 from diagnostics.rule_parts import severity_of
 from diagnostics.rules import Baseline, Forecast, Level, Peer, Rule
 from diagnostics.shapes import Shape
 
-SAMPLE_S = 3600.0
 STUCK_S = 2700.0
 MOST_ALIKE = 65_535
-NAN = float("nan")
 CLOSE = 1e-6
 """Bounds are kept in single precision, on the careful side by so much."""
 PLAIN = (1e-30, 1e30)
@@ -72,7 +70,7 @@ def sample(memory: Memory, shape: Shape, values: array[float], moment: Moment, p
 def _feed(memory: Memory, shape: Shape, values: array[float], moment: Moment) -> None:
     """Put the values into the tracks that look back on them."""
     blocks, feeds = memory.blocks, shape.feeds
-    if not moment.impossible:
+    if moment.whole:
         feeds = shape.singly
         if shape.rows:
             said = (*values, 1.0, 0.0)
@@ -116,6 +114,7 @@ def _complete_cycles(memory: Memory, moment: Moment) -> None:
     if not completed:
         return
     moment.completed = frozenset(completed)
+    memory.novelties = max(0, memory.novelties - 1)
     plan, active = memory.plan, memory.active
     look = bool(memory.reaches)
     forecasts: list[str] = []

@@ -1,7 +1,7 @@
-"""Downsampled past of a device's metrics: one point a cycle and track, a few weeks deep, in flat arrays of floats.
+"""Downsampled past of a device's metrics: one point a cycle and track, a few weeks deep, three bytes each.
 
 What forecasts and "unlike its own usual value" look back on. A track is a metric, an aggregate and a guard; all tracks
-with one cycle length share a block. 10 tracks of 28 days take about 1.5 KB.
+with one cycle length share a block. 10 tracks of 28 days take about 1.1 KB.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from operator import add
 from typing import Any
 
+from diagnostics.narrow import BYTES, NOT_A_NUMBER, column_of, narrow, without
 from diagnostics.rule_parts import Guard, holding
 
 NAN = float("nan")
@@ -41,10 +42,10 @@ class Track:
 
 
 class Block:
-    """The tracks of one cycle length. `cycle` is the number of the cycle being filled; rows are the last complete ones
-    (`depth`: how many anybody looks back on). `filling`: for each track what its aggregate has come to (a sum for
-    means), then for each the number of samples, then whatever `bounds` keeps until rows change. One array, because an
-    array costs more than ten numbers.
+    """The tracks of one cycle length. `cycle` is the number of the cycle being filled; `rows` are the last complete
+    ones (narrow.py; `depth`: how many anybody looks back on). `filling`: for each track what its aggregate has come to
+    (a sum for means), then for each the number of samples, then whatever `bounds` keeps until rows change. One array,
+    because an array costs more than ten numbers.
     """
 
     __slots__ = ("cycle", "depth", "filling", "rows", "tracks")
@@ -54,7 +55,12 @@ class Block:
         self.depth = depth
         self.cycle = -1
         self.filling = array("f", [0.0]) * (2 * len(tracks))  # this way no room is left that costs memory
-        self.rows = array("f")
+        self.rows = b""
+
+    @property
+    def length(self) -> int:
+        """Complete cycles that are kept."""
+        return len(self.rows) // (BYTES * len(self.tracks))
 
     def roll(self, at: float) -> bool:
         """Close the cycle if `at` lies past it. True if a row was completed. Time that went back changes nothing."""
@@ -64,13 +70,14 @@ class Block:
         first = self.cycle < 0
         if not first:
             width = len(self.tracks)
-            row = array("f", self._close())
-            self.rows = self.rows[max(0, len(self.rows) - (self.depth - 1) * width) :] + row
             missed = cycle - self.cycle - 1
-            if missed >= self.depth:
-                self.rows = array("f")
-            elif missed:
-                self.rows = (self.rows + array("f", [NAN]) * (missed * width))[-self.depth * width :]
+            if missed >= self.depth:  # nothing that anybody looks back on
+                self.rows = b""
+                self.filling = array("f", [0.0]) * (2 * width)
+            else:
+                row = narrow(self._close())
+                empty = b"".join([bytes([byte]) * width for byte in NOT_A_NUMBER])
+                self.rows = (self.rows + row + empty * missed)[-self.depth * BYTES * width :]
         self.cycle = cycle
         return not first
 
@@ -78,22 +85,22 @@ class Block:
         """The row of the cycle that ends; the next one begins empty."""
         row = []
         width = len(self.tracks)
-        for column, track in enumerate(self.tracks):
-            count = self.filling[width + column]
+        for number, track in enumerate(self.tracks):
+            count = self.filling[width + number]
             value = NAN
             if count:
-                value = self.filling[column] / count if track.aggregate == "mean" else self.filling[column]
-                self._watch_for_new_part(column, track, value)
+                value = self.filling[number] / count if track.aggregate == "mean" else self.filling[number]
+                self._watch_for_new_part(number, track, value)
             row.append(value)
         self.filling = array("f", [0.0]) * (2 * width)
         return row
 
-    def _watch_for_new_part(self, column: int, track: Track, value: float) -> None:
+    def _watch_for_new_part(self, number: int, track: Track, value: float) -> None:
         if track.reset_drop is None:
             return
-        last = self.points(column)[-1:]
+        last = self.points(number)[-1:]
         if last and (last[0][1] - value if track.rising else value - last[0][1]) > track.reset_drop:
-            self.clear(column)
+            self.clear(number)
 
     def feed(self, column: int, value: float) -> None:
         """Add a sample to the cycle being filled."""
@@ -130,12 +137,10 @@ class Block:
     def bounds(self, bounds: Sequence[float]) -> None:
         self.filling = array("f", [*self.filling[: 2 * len(self.tracks)], *bounds])
 
-    def clear(self, column: int) -> None:
+    def clear(self, number: int) -> None:
         """Forget the complete cycles of one track."""
         self.bounds = ()
-        width = len(self.tracks)
-        for position in range(column, len(self.rows) - len(self.rows) % width, width):
-            self.rows[position] = NAN
+        self.rows = without(self.rows, len(self.tracks), number)
 
     def restart(self) -> None:
         """The device restarted: tracks that end with a boot begin anew."""
@@ -144,29 +149,23 @@ class Block:
                 self.clear(column)
                 self.filling[column] = self.filling[len(self.tracks) + column] = 0.0
 
-    def points(self, column: int, deepest: int = DEPTH) -> list[tuple[float, float]]:
+    def points(self, number: int, deepest: int = DEPTH) -> list[tuple[float, float]]:
         """Complete cycles of one track, oldest first, as (days before the open cycle's beginning, negative; value)."""
         days = self.tracks[0].cycle_s / 86_400.0
-        values = self._column(column, deepest)
+        values = column_of(self.rows, len(self.tracks), number, deepest)
         first = 0.5 - len(values)
         return [((row + first) * days, value) for row, value in enumerate(values) if value == value]  # noqa: PLR0124
 
-    def _column(self, column: int, deepest: int) -> array[float]:
-        """The last complete cycles of one track, oldest first; not a number means no sample."""
-        width = len(self.tracks)
-        begin = max(0, len(self.rows) - deepest * width)
-        return self.rows[begin + column :: width]
-
-    def newest(self, column: int) -> float | None:
+    def newest(self, number: int) -> float | None:
         """The value of the last complete cycle; None without a sample in it."""
         if not self.rows:
             return None
-        value = self.rows[column - len(self.tracks)]
+        (value,) = column_of(self.rows, len(self.tracks), number, 1)
         return value if value == value else None  # noqa: PLR0124
 
-    def usual(self, column: int, days: int, *, newest: bool) -> float | None:
+    def usual(self, number: int, days: int, *, newest: bool) -> float | None:
         """The median of the last complete days, with or without the newest; None before three are known."""
-        kept = self._column(column, days + (not newest))
+        kept = column_of(self.rows, len(self.tracks), number, days + (not newest))
         values = sorted([value for value in (kept if newest else kept[:-1]) if value == value])  # noqa: PLR0124
         count = len(values)
         return (values[(count - 1) // 2] + values[count // 2]) / 2 if count >= 3 else None
@@ -176,26 +175,21 @@ class Block:
 
         The rest of the past is unknown.
         """
-        columns = {track.source: column for column, track in enumerate(old.tracks)}
+        columns = {track.source: number for number, track in enumerate(old.tracks)}
         where = [columns.get(track.source) for track in self.tracks]
-        width, rows = len(old.tracks), len(old.rows) // len(old.tracks)
+        width = len(old.tracks)
         self.cycle = old.cycle
         self.filling = array(
             "f",
             [
-                0.0 if column is None else old.filling[first + column]
+                0.0 if number is None else old.filling[first + number]
                 for first in (0, len(old.tracks))
-                for column in where
+                for number in where
             ],
         )
-        self.rows = array(
-            "f",
-            [
-                NAN if column is None else old.rows[row * width + column]
-                for row in range(max(0, rows - self.depth), rows)
-                for column in where
-            ],
-        )
+        unknown = (NAN,) * min(old.length, self.depth)
+        known = [unknown if number is None else column_of(old.rows, width, number, self.depth) for number in where]
+        self.rows = b"".join(map(narrow, zip(*known, strict=True)))
 
     def export(self) -> list[Any]:
         """Everything, as JSON can carry it; exact."""
@@ -204,13 +198,19 @@ class Block:
             self.cycle,
             self.filling[:width].tolist(),
             self.filling[width : 2 * width].tolist(),
-            self.rows.tobytes().hex(),
+            self.rows.hex(),
         ]
 
-    def load(self, kept: list[Any]) -> None:
-        """Take back what `export` gave. A different number of tracks (other rules now): the past is gone."""
+    def load(self, kept: list[Any], *, wide: bool) -> None:
+        """Take back what `export` gave (`wide`: as floats of four bytes). A different number of tracks (other rules
+        now): the past is gone.
+        """
         cycle, filling, counts, rows = kept
-        if len(filling) == len(self.tracks):
+        width = len(filling)
+        if width == len(self.tracks):
             self.cycle, self.filling = cycle, array("f", [*filling, *counts])
-            kept_rows = memoryview(bytes.fromhex(rows)).cast("f").tolist()
-            self.rows = array("f", kept_rows[-self.depth * len(filling) :])
+            self.rows = bytes.fromhex(rows)
+            if wide:
+                values = memoryview(self.rows).cast("f").tolist()
+                self.rows = b"".join([narrow(values[row : row + width]) for row in range(0, len(values), width)])
+            self.rows = self.rows[-self.depth * BYTES * width :]

@@ -10,11 +10,11 @@ from tests.diagnostics.fleets import HOT, T0, Play
 
 def test_a_message_is_new_once_late_once_and_then_a_duplicate():
     order = Sequence()
-    assert order.place(1, 1, None) == (Standing.NEW, Turn.SAME_BOOT)
-    assert order.place(1, 4, None)[0] is Standing.NEW
-    assert order.place(1, 2, None)[0] is Standing.LATE
-    assert order.place(1, 2, None)[0] is Standing.DUPLICATE
-    assert order.place(1, 3, None)[0] is Standing.LATE
+    assert order.place(1, 1, None, T0) == (Standing.NEW, Turn.SAME_BOOT)
+    assert order.place(1, 4, None, T0)[0] is Standing.NEW
+    assert order.place(1, 2, None, T0)[0] is Standing.LATE
+    assert order.place(1, 2, None, T0)[0] is Standing.DUPLICATE
+    assert order.place(1, 3, None, T0)[0] is Standing.LATE
     assert order.holes == ()
 
 
@@ -22,7 +22,7 @@ def test_a_message_is_new_once_late_once_and_then_a_duplicate():
 def test_each_message_counts_exactly_once_in_any_order(sent, repeated):
     order, taken = Sequence(), []
     for seq in [*sent, *repeated]:
-        standing, _ = order.place(3, seq, None)
+        standing, _ = order.place(3, seq, None, T0)
         if standing is not Standing.DUPLICATE:
             taken.append(seq)
     assert sorted(taken) == list(range(1, 25))
@@ -31,52 +31,75 @@ def test_each_message_counts_exactly_once_in_any_order(sent, repeated):
 def test_too_many_holes_are_forgotten_from_the_oldest():
     order = Sequence()
     for seq in range(1, 201, 2):
-        order.place(1, seq, None)
+        order.place(1, seq, None, T0)
     assert len(order.holes) <= 32
-    assert order.place(1, 2, None)[0] is Standing.DUPLICATE
-    assert order.place(1, 198, None)[0] is Standing.LATE
+    assert order.place(1, 2, None, T0)[0] is Standing.DUPLICATE
+    assert order.place(1, 198, None, T0)[0] is Standing.LATE
 
 
 def test_messages_of_an_earlier_boot_are_late_once():
     order = Sequence()
-    order.place(1, 10, 100.0)
-    assert order.place(2, 1, 200.0) == (Standing.NEW, Turn.BOOTED)
-    assert order.place(1, 12, 110.0)[0] is Standing.LATE
-    assert order.place(1, 12, 110.0)[0] is Standing.DUPLICATE
-    assert order.place(1, 11, 105.0)[0] is Standing.LATE
-    assert order.place(1, 13, 105.0)[0] is Standing.LATE
+    order.place(1, 10, 100.0, T0)
+    assert order.place(2, 1, 200.0, T0) == (Standing.NEW, Turn.BOOTED)
+    assert order.place(1, 12, 110.0, T0)[0] is Standing.LATE
+    assert order.place(1, 12, 110.0, T0)[0] is Standing.DUPLICATE
+    assert order.place(1, 11, 105.0, T0)[0] is Standing.LATE
+    assert order.place(1, 13, 105.0, T0)[0] is Standing.LATE
     assert order.boot == 2
 
 
 def test_a_boot_that_falls_is_another_device_when_its_data_is_young():
     order = Sequence()
-    order.place(50, 10, 1000.0)
-    assert order.place(3, 7, 1100.0) == (Standing.NEW, Turn.FELL)
+    order.place(50, 10, 1000.0, T0)
+    assert order.place(3, 7, 1100.0, T0) == (Standing.NEW, Turn.FELL)
     assert (order.boot, order.seq, order.past) == (3, 7, ())
 
 
 def test_a_known_boot_that_comes_back_young_is_a_fall_too():
     order = Sequence()
-    order.place(1, 10, 100.0)
-    order.place(2, 1, 200.0)
-    assert order.place(1, 11, 300.0) == (Standing.NEW, Turn.FELL)
+    order.place(1, 10, 100.0, T0)
+    order.place(2, 1, 200.0, T0)
+    assert order.place(1, 11, 300.0, T0) == (Standing.NEW, Turn.FELL)
 
 
 def test_another_device_whose_numbers_were_all_seen_before_is_heard_at_once():
     order = Sequence()
     for seq in range(1, 50):
-        order.place(1, seq, 100.0 + seq)
-    order.place(2, 1, 200.0)
-    assert order.place(1, 1, 300.0) == (Standing.NEW, Turn.FELL)
-    assert order.place(1, 2, 310.0) == (Standing.NEW, Turn.SAME_BOOT)
+        order.place(1, seq, 100.0 + seq, T0)
+    order.place(2, 1, 200.0, T0)
+    assert order.place(1, 1, 300.0, T0) == (Standing.NEW, Turn.FELL)
+    assert order.place(1, 2, 310.0, T0) == (Standing.NEW, Turn.SAME_BOOT)
 
 
-def test_without_stamps_a_fallen_boot_is_believed_after_five_messages():
+def test_without_stamps_a_fallen_boot_is_believed_after_five_messages_and_a_minute():
     order = Sequence()
-    order.place(50, 10, None)
+    order.place(50, 10, None, T0)
+    for seq in range(1, 7):
+        assert order.place(3, seq, None, T0 + 10 * seq) == (Standing.LATE, Turn.PAST)
+    assert order.place(3, 7, None, T0 + 70) == (Standing.NEW, Turn.FELL)
+
+
+def test_a_minute_is_waited_for_anew_when_our_own_clock_is_set_back_meanwhile():
+    order = Sequence()
+    order.place(50, 10, None, T0)
     for seq in range(1, 5):
-        assert order.place(3, seq, None) == (Standing.LATE, Turn.PAST)
-    assert order.place(3, 5, None) == (Standing.NEW, Turn.FELL)
+        order.place(3, seq, None, T0 + 10 * seq)
+    assert order.place(3, 5, None, T0 - 3600) == (Standing.LATE, Turn.PAST)
+    assert order.place(3, 6, None, T0 - 3540) == (Standing.NEW, Turn.FELL)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 60), st.floats(0, 59)), min_size=5, max_size=80),
+    st.sampled_from([None, 900.0]),
+)
+def test_what_a_device_catches_up_with_at_once_is_never_taken_for_another_device(burst, captured_at):
+    order = Sequence()
+    order.place(5, 10, 1000.0, T0)
+    for boot, seq, after in sorted(burst, key=lambda message: message[2]):
+        _, turn = order.place(boot, seq, captured_at, T0 + after)
+        assert turn is not Turn.FELL
+    assert (order.boot, order.seq) == (5, 10)
+    assert order.place(5, 11, 1060.0, T0 + 60) == (Standing.NEW, Turn.SAME_BOOT)
 
 
 def test_a_right_clock_is_believed_to_the_millisecond():

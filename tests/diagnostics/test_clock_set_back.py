@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.diagnostics.fleets import SILENT, Play, site
+from tests.diagnostics.fleets import HOT, SILENT, T0, Play, camera, site
+from tests.diagnostics.test_kinds import ERRORS, FROZEN, PEER, SIGNATURE, USUAL, WEAR
 
 H = 3600.0
 THREE = [*site("a"), *site("b"), *site("c")]
@@ -115,3 +116,62 @@ def test_a_clock_set_forward_by_minutes_is_no_outage_of_ours_and_nobodys_silence
     play.now += jump
     play.live(0.5 * H)
     assert play.told() == []
+
+
+@pytest.mark.parametrize("by", [120.0, 2 * H, 40 * H, 4000 * H])
+def test_a_trouble_that_has_to_last_is_told_as_soon_as_ever_after_the_clock_was_set_back(by):
+    play = Play(HOT.replace("clear_samples", "for_s = 1800\nclear_samples"))
+    play.live(3 * H, soc_temp_c=50)
+    play.now -= by
+    play.live(H, soc_temp_c=50)
+    began = play.now
+    play.live(H, soc_temp_c=85)
+    assert play.told() == ["opened device:cam:F07 warning"]
+    assert 1800 <= play.seen[0].at - began < 2000
+    play.live(H, soc_temp_c=50)
+    assert play.told()[1:] == ["recovered device:cam:F07 warning"]
+
+
+def test_a_trouble_goes_on_where_it_was_when_the_clock_is_set_back():
+    play = Play(HOT.replace("clear_samples", "for_s = 3600\nclear_samples"))
+    play.live(3 * H, soc_temp_c=50)
+    play.live(0.5 * H, soc_temp_c=85)
+    play.now -= 40 * H
+    began = play.now
+    play.live(H, soc_temp_c=85)
+    assert play.told() == ["opened device:cam:F07 warning"]
+    assert 0.4 * H < play.seen[0].at - began < 0.6 * H
+    assert play.seen[0].evidence.since < began
+
+
+def test_all_that_is_remembered_moves_back_with_our_clock_and_is_saved_so():
+    text = HOT + ERRORS + USUAL + WEAR + SIGNATURE + PEER + FROZEN
+    plays = [Play(text, [camera(f"cam{number}") for number in range(6)], every_s=900) for _ in range(2)]
+    for jump, play in zip((0.0, 100 * H), plays, strict=True):
+        for day in range(12):
+            play.now = T0 + 24 * H * day
+            for place, device in enumerate(play.devices):
+                values = {"soc_temp_c": 50.0 + place, "sd_life_used_pct": 70.0 + 2 * day, "cpu_pct": 20.0}
+                if day < 3:
+                    values["lux"] = 5.0
+                play.report(device.device_id, **values, fs_err_cnt=float(day))
+        play.reboot("cam0")
+        play.event("video/tamper", "cam1")
+        play.now -= jump
+        for step in range(8):
+            play.now += 900
+            for device in play.devices:
+                play.report(device.device_id, soc_temp_c=50.0, sd_life_used_pct=94.0, cpu_pct=20.0, fs_err_cnt=12.0)
+            if step == 3:
+                kept = [play.fleet.save(device.device_id) for device in play.devices]
+                for device, memory in zip(play.devices, kept, strict=True):
+                    play.fleet.forget(device.device_id)
+                    play.fleet.register(device)
+                    play.fleet.restore(device.device_id, memory)
+    calm, jumped = plays
+    assert jumped.told() == calm.told()
+    for device in calm.devices:
+        there, here = (play.fleet._memories[device.device_id] for play in plays)
+        assert 99 * H < there.effective_at - here.effective_at < 125 * H
+        assert all(episode.since <= here.effective_at for episode in here.active.values())
+        assert all(recent.at <= here.effective_at for recent in here.recent)

@@ -21,9 +21,9 @@ from tests.diagnostics.test_kinds import ERRORS, FROZEN, PEER, REBOOTS, SIGNATUR
 def test_an_old_boot_is_found_among_several():
     order = Sequence()
     for boot in (1, 2, 3):
-        order.place(boot, 5, 100.0 * boot)
-    assert order.place(2, 4, 150.0)[0] is Standing.LATE
-    assert order.place(1, 4, 50.0)[0] is Standing.LATE
+        order.place(boot, 5, 100.0 * boot, 0.0)
+    assert order.place(2, 4, 150.0, 0.0)[0] is Standing.LATE
+    assert order.place(1, 4, 50.0, 0.0)[0] is Standing.LATE
 
 
 def test_refilling_memory_with_another_number_of_tracks_begins_anew():
@@ -32,7 +32,7 @@ def test_refilling_memory_with_another_number_of_tracks_begins_anew():
         Block((Track("a", "mean", 86_400.0), Track("b", "max", 86_400.0))),
     )
     old.roll(1e9)
-    new.load(old.export())
+    new.load(old.export(), wide=False)
     assert new.cycle == -1
 
 

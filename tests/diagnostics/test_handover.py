@@ -188,7 +188,7 @@ def test_a_memory_of_rules_that_nobody_knows_any_more_keeps_what_fits():
     other.fleet.restore("cam-1", b"R3\n" + (kept[2] or kept[0]))
     assert [episode.rule for episode in other.fleet.view("cam-1").episodes] == ["hot@1"]
     assert not behind(other.fleet)
-    assert json.loads(other.fleet.save("cam-1").partition(b"\n")[2])["v"] == 2
+    assert json.loads(other.fleet.save("cam-1").partition(b"\n")[2])["v"] == 3
 
 
 def test_rules_that_follow_while_others_are_taken_over_are_reached_step_by_step():

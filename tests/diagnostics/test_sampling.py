@@ -118,7 +118,7 @@ def test_a_device_silent_for_longer_than_anybody_looks_back_keeps_no_empty_days(
     for day in (0, 1, 2, 400):
         play.now = T0 + 86_400.0 * day
         play.report(sd_life_used_pct=60.0)
-    assert len(play.fleet._memories["cam"].blocks[0].rows) == 0
+    assert play.fleet._memories["cam"].blocks[0].length == 0
 
 
 def test_a_square_wave_on_all_metrics_is_seen_to_swing_and_opens_each_ticket_once():
