@@ -6,7 +6,7 @@ Tune rules on even seeds, report odd ones. The simulator's truth reaches only th
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from multiprocessing import Manager
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Scope
+from diagnostics.faults import load_faults
 from diagnostics.rule_file import load_default_rules, metrics_of
 from diagnostics.score import Fault, Raised, Score, judge
 from diagnostics.score_report import pool, report
@@ -34,17 +35,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, nargs="+", default=[1], help="odd seeds are for reports, even ones for tuning"
     )
-    parser.add_argument("--devices", type=int, default=400, help="how many, half of them healthy with confounders")
-    parser.add_argument("--days", type=float, default=90.0, help="of virtual time")
-    parser.add_argument("--episodes", type=int, default=20, help="of each fault class")
-    parser.add_argument("--interval", type=float, default=900.0, metavar="S", help="seconds between reports")
-    parser.add_argument("--workers", type=int, default=2, help="processes; each takes its share of the sites")
+    parser.add_argument(
+        "--devices",
+        type=_within(int, 20, 100_000, step=10),
+        default=400,
+        help="how many, ten a site, half of them healthy with confounders",
+    )
+    parser.add_argument("--days", type=_within(float, 1, 3660), default=90.0, help="of virtual time")
+    parser.add_argument("--episodes", type=_within(int, 0, 10_000), default=20, help="of each fault class")
+    parser.add_argument(
+        "--interval", type=_within(float, 10, 43_200), default=900.0, metavar="S", help="seconds between reports"
+    )
+    parser.add_argument(
+        "--workers", type=_within(int, 1, 64), default=2, help="processes; each takes its share of the sites"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--explain", metavar="CLASS", help="show missed, late and false cases of a class with series")
 
 
+def _within(kind: type[int] | type[float], low: float, high: float, step: int = 1) -> Callable[[str], float]:
+    """A number of the command line that must lie in a range, whole multiples of `step` where that is not 1."""
+
+    def number(word: str) -> float:
+        value = kind(word)
+        if not low <= value <= high or (step > 1 and value % step):
+            raise argparse.ArgumentTypeError(
+                f"{word}: from {low:g} to {high:g}" + (f", in steps of {step}" if step > 1 else "")
+            )
+        return value
+
+    number.__name__ = "whole number" if kind is int else "number"
+    return number
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Play the fleet and print the board. ValueError where the episodes cannot fit."""
+    if arguments.explain and arguments.explain not in load_faults():
+        raise ValueError(f"--explain {arguments.explain}: no such fault class; they are {', '.join(load_faults())}")
     console = Console(stderr=True)
     games = [_game(arguments, seed, console) for seed in arguments.seed]
     board = board_of(games, arguments.devices, arguments.days, arguments.episodes)
@@ -191,7 +218,8 @@ def _explain(console: Console, course: Course, score: Score, faults: Sequence[Fa
     """The cases that went wrong, each with the series that the class's rules look at."""
     part = score.classes.get(name)
     if part is None:
-        raise ValueError(f"--explain {name}: no such fault class on this board")
+        console.print(f"{name}: nothing of it happened on this board")
+        return
     cases: list[tuple[str, str, float, float, float]] = [
         (what, fault.device_id, fault.onset, fault.visible_at, fault.recovered_at)
         for what, group in (("missed", part.missed), ("late", part.tardy))

@@ -75,6 +75,30 @@ def test_more_episodes_than_fit_are_refused_in_one_line(capsys: pytest.CaptureFi
     assert capsys.readouterr().err.count("\n") >= 1
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--devices", "5"], "5: from 20 to 100000, in steps of 10"),
+        (["--devices", "25"], "25: from 20 to 100000, in steps of 10"),
+        (["--devices", "many"], "invalid whole number value: 'many'"),
+        (["--days", "nan"], "nan: from 1 to 3660"),
+        (["--interval", "0"], "0: from 10 to 43200"),
+        (["--interval", "inf"], "inf: from 10 to 43200"),
+        (["--workers", "0"], "0: from 1 to 64"),
+        (["--episodes", "-1"], "-1: from 0 to 10000"),
+    ],
+)
+def test_what_makes_no_fleet_is_refused_before_anything_is_played(words, says, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["score", *words])
+    assert says in capsys.readouterr().err
+
+
+def test_a_class_that_does_not_exist_is_told_before_minutes_of_playing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--explain", "F99"]) == 2
+    assert "--explain F99: no such fault class; they are F01, F02" in capsys.readouterr().err
+
+
 def test_the_same_course_gives_the_same_tickets() -> None:
     first, second = (run_part(SMALL, lambda _: None) for _ in range(2))
     assert (first.tickets, first.reports) == (second.tickets, second.reports)
@@ -99,8 +123,8 @@ def test_the_drill_down_shows_what_went_wrong_with_its_series() -> None:
     assert "F07 late: s000-cam-01, onset day 1.0, visible day 2.0" in text
     assert "F07 false (heat-level@1): s001-cam-01" in text
     assert "soc_temp_c" in text
-    with pytest.raises(ValueError, match="no such fault class"):
-        scoreboard._explain(console, SMALL, score, [fault], "F99")
+    scoreboard._explain(console, SMALL, score, [fault], "F16")
+    assert "F16: nothing of it happened on this board" in console.export_text()
     clean = judge([], [], sites, (START, START + 3 * DAY))
     clean.classes["F07"] = judge([], [fault], sites, (START, START + DAY / 2)).classes["F07"]
     scoreboard._explain(console, SMALL, clean, [fault], "F07")
