@@ -210,9 +210,7 @@ class Releases:
         if kind is ChangeKind.RECOVERED:
             note = f"No further {fault_class} on a device that took {release} for {QUIET_S / DAY_S:.0f} days."
         at = self._now if now is None else now
-        why = Evidence(
-            "openings", float(len(harm.sites)), float(LEAST_SITES), None, min(harm.devices.values()), note=note
-        )
+        why = Evidence("", None, None, None, min(harm.devices.values()), note=note)
         scope_id = f"{name} {release}"
         return Change(kind, Scope.FLEET, scope_id, RELEASE_CLASS, RELEASE_RULE, Severity.HIGH, at, at, why)
 
