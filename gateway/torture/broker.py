@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from gateway.bench.processes import free_port
+from gateway.torture.ports import lasting_port
 
 BINARY = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
@@ -17,7 +17,7 @@ class Broker:
     """One broker process at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = lasting_port()
         self._stored = folder / "mosquitto.db"
         self._config = folder / "mosquitto.conf"
         self._config.write_text(

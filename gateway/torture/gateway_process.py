@@ -11,7 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from gateway.bench.processes import free_port, used
+from gateway.bench.processes import used
+from gateway.torture.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 90.0
@@ -33,7 +34,7 @@ class GatewayProcess:
         broker_port: int | None = None,
         clock_file: Path | None = None,
     ) -> None:
-        self.http_port, self.mqtt_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.http_port, self.mqtt_port, self.metrics_port = lasting_port(), lasting_port(), lasting_port()
         self.peak_bytes = 0
         self.starts = 0
         self.folder, self.log, self.config = folder, folder / "gateway.log", folder / "siaga.toml"

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.bench.processes import free_port
+from gateway.torture.ports import lasting_port
 from gateway.torture.senders import BAD
 
 SLOW_S = 1.0
@@ -38,7 +38,7 @@ class InfluxFront:
     """Listens on one port for its life; `gone` and `back` close and open it. Called from other threads."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = lasting_port()
         self.mood = Mood.WELL
         self.points: dict[tuple[str, int], dict[str, float]] = {}
         self.refused = 0

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gateway.bench.processes import free_port
+from gateway.torture.ports import lasting_port
 
 
 def binaries() -> Path | None:
@@ -29,7 +29,7 @@ class PostgreSql:
     """One server process at a time. Its files must lie where its user may go (it refuses to run as root)."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
-        self.port = free_port()
+        self.port = lasting_port()
         self.url = f"postgresql://siaga@127.0.0.1:{self.port}/postgres"
         self._folder, self._programs = folder, programs
         self._process: subprocess.Popen[bytes] | None = None

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from gateway.bench.processes import free_port
+from gateway.torture.ports import lasting_port
 
 CHUNK = 65536
 
@@ -18,7 +18,7 @@ class Wire:
     """Relays connections to a port of this machine, in a thread of its own. `swallow` ends all that are open now."""
 
     def __init__(self, target: int) -> None:
-        self.port, self._target = free_port(), target
+        self.port, self._target = lasting_port(), target
         self.swallowed = 0
         self._open: set[asyncio.Event] = set()
         self._loop = asyncio.new_event_loop()
