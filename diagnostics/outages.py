@@ -37,8 +37,8 @@ class Outages:
     ) -> None:
         self.wheel = Wheel(now)
         self.sight = Sight(now, sites)
-        self._memories, self._sites = memories, sites
-        self._openings, self._peers = openings, peers
+        self._memories, self._sites, self._openings, self._peers = memories, sites, openings, peers
+        self.silent_count = 0  # over all sites
         self.restless: dict[str, None] = {}  # sites where time alone may change something
         self._later = Wheel(now)  # silent devices that may become a worse case
         self.touched: Callable[[str], None] = lambda _: None
@@ -139,6 +139,7 @@ class Outages:
         site = self._sites[memory.device.site_id]
         changes += self.bring_over(site, now)
         memory.silent_since = memory.received_at
+        self.silent_count += device_id not in site.silent
         site.silent[device_id] = memory.received_at
         site.suspects.pop(device_id, None)
         site.held[device_id] = now
@@ -177,7 +178,7 @@ class Outages:
     def gone(self, memory: Memory, site: Site) -> None:
         """A device is no longer among the silent ones of its site: it reported, or was forgotten."""
         device_id = memory.device.device_id
-        site.silent.pop(device_id, None)
+        self.silent_count -= site.silent.pop(device_id, None) is not None
         site.suspects.pop(device_id, None)
         site.held.pop(device_id, None)
         site.proving.pop(device_id, None)

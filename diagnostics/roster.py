@@ -150,8 +150,8 @@ class Roster:
 
     @property
     def offline_count(self) -> int:
-        """Devices that are silent past their timeout. Cost: the number of sites."""
-        return sum(len(site.silent) for site in self._sites.values())
+        """Devices that are silent past their timeout."""
+        return self._outages.silent_count
 
     @property
     def device_count(self) -> int:
@@ -201,6 +201,7 @@ class Roster:
         if memory.firmware and self._peers.releases.anew:
             self._peers.releases.joins(device.model)
         if memory.silent_since:
+            self._outages.silent_count += device_id not in site.silent
             site.silent[device_id] = memory.silent_since
         self._outages.resume(memory)
         site.heard_at = max(site.heard_at, memory.received_at)
@@ -208,7 +209,7 @@ class Roster:
 
     def save_shared(self) -> bytes:
         """What belongs to no single device: site verdicts, storms, blindness."""
-        sites = [site.export() for site in self._sites.values() if site.restless]
+        sites = [site.export() for it in self._outages.restless if (site := self._sites[it]).restless]
         kept: dict[str, Any] = {"v": SHARED_VERSION, "sites": sites, "storms": self._openings.storms.export()}
         kept["restless"] = list(self._outages.restless)
         kept["handover"] = self._handover.export()
