@@ -159,8 +159,9 @@ def _will(flags: int, data: bytes, at: int, end: int, version: int) -> tuple[Wil
     if qos == 3:
         raise malformed("will QoS 3")
     found: p.Properties = {}
+    passed_on = b""
     if version == V5:
-        found, at = read_properties(data, at, end, p.WILL)
+        found, passed_on, at = p.read_message(data, at, end, p.WILL)
     topic, at = read_text(data, at, end)
     payload, at = read_binary(data, at, end)
     _check_topic(topic)
@@ -171,7 +172,7 @@ def _will(flags: int, data: bytes, at: int, end: int, version: int) -> tuple[Wil
         retain,
         found.get(Property.WILL_DELAY, 0),
         found.get(Property.MESSAGE_EXPIRY),
-        p.forwarded(found),
+        passed_on,
     )
     return will, at
 
@@ -193,11 +194,12 @@ def _publish(flags: int, data: bytes, at: int, end: int, version: int) -> Publis
     if qos:
         packet_id, at = _packet_id(data, at, end)
     found: p.Properties = {}
+    passed_on = b""
     if version == V5:
         if data[at : at + 1] == b"\0":
             at += 1
         else:
-            found, at = read_properties(data, at, end, p.PUBLISH)
+            found, passed_on, at = p.read_message(data, at, end, p.PUBLISH)
     alias = found.get(Property.TOPIC_ALIAS, 0)
     if topic or not alias:
         _check_topic(topic)
@@ -210,7 +212,7 @@ def _publish(flags: int, data: bytes, at: int, end: int, version: int) -> Publis
         packet_id,
         alias,
         found.get(Property.MESSAGE_EXPIRY),
-        p.forwarded(found),
+        passed_on,
     )
 
 

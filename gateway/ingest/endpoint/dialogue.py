@@ -155,11 +155,14 @@ def _seen_before(connection: "Connection", packet_id: int) -> bool:
 
 
 def _note(connection: "Connection", packet_id: int, answer: Answer) -> bool:
-    """Remember the packet identifier of a QoS 2 message until PUBREL; True if the journal has to."""
+    """Remember the packet identifier of a QoS 2 message until PUBREL; True if the journal has to. MQTT 3.1.1 sets no
+    bound but 65,535; a device has one all the same.
+    """
     session = _session(connection)
     if answer.reason >= Reason.UNSPECIFIED_ERROR and connection.version == V5:
         return False
-    if len(session.received) >= connection.hub.settings.receive_maximum:
+    bound = connection.version == V5 or connection.principal.rights is Rights.DEVICE
+    if bound and len(session.received) >= connection.hub.settings.receive_maximum:
         raise ProtocolError(Reason.RECEIVE_MAXIMUM_EXCEEDED, "too many messages wait for PUBREL")
     session.received[packet_id] = False
     if session.durable:

@@ -62,7 +62,7 @@ SUBSCRIBE: Final = frozenset({11, 38})
 UNSUBSCRIBE: Final = frozenset({38})
 DISCONNECT: Final = frozenset({17, 31, 38})
 AUTH: Final = frozenset({21, 22, 31, 38})
-_FORWARDED: Final = (_P.PAYLOAD_FORMAT, _P.CONTENT_TYPE, _P.RESPONSE_TOPIC, _P.CORRELATION_DATA)
+_FORWARDED: Final = frozenset({1, 3, 8, 9, 38})
 
 
 def malformed(text: str) -> ProtocolError:
@@ -130,12 +130,22 @@ def _read_value(identifier: int, data: bytes, at: int, end: int) -> tuple[Any, i
 
 def read_properties(data: bytes, at: int, end: int, allowed: frozenset[int]) -> tuple[Properties, int]:
     """The properties of a packet and the offset after them. User properties come as a list of pairs."""
+    found, _, at = read_message(data, at, end, allowed)
+    return found, at
+
+
+def read_message(data: bytes, at: int, end: int, allowed: frozenset[int]) -> tuple[Properties, bytes, int]:
+    """The properties of a message; those that every receiver gets unaltered, encoded, in the order in which they came;
+    and the offset after them.
+    """
     length, at = read_varint(data, at, end)
     stop = at + length
     if stop > end:
         raise malformed("properties are longer than their packet")
     found: Properties = {}
+    passed_on = []
     while at < stop:
+        begin = at
         identifier, at = read_varint(data, at, stop)
         if identifier not in allowed:
             known = identifier in Property.__members__.values()
@@ -145,13 +155,15 @@ def read_properties(data: bytes, at: int, end: int, allowed: frozenset[int]) -> 
             name, at = read_text(data, at, stop)
             value, at = read_text(data, at, stop)
             found.setdefault(_P.USER_PROPERTY, []).append((name, value))
-            continue
-        key = Property(identifier)
-        if key in found:
-            raise ProtocolError(Reason.PROTOCOL_ERROR, f"property {identifier} is given twice")
-        found[key], at = _read_value(identifier, data, at, stop)
-        _check(key, found[key])
-    return found, at
+        else:
+            key = Property(identifier)
+            if key in found:
+                raise ProtocolError(Reason.PROTOCOL_ERROR, f"property {identifier} is given twice")
+            found[key], at = _read_value(identifier, data, at, stop)
+            _check(key, found[key])
+        if identifier in _FORWARDED:
+            passed_on.append(data[begin:at])
+    return found, b"".join(passed_on), at
 
 
 def _check(key: Property, value: Any) -> None:
@@ -204,13 +216,3 @@ def write_properties(properties: Properties) -> bytes:
         else:
             out.append(bytes((key,)) + _write_value(key, value))
     return b"".join(out)
-
-
-def forwarded(properties: Properties) -> bytes:
-    """The properties of a message that every receiver gets unaltered, encoded; user properties keep their order."""
-    if not properties:
-        return b""
-    kept: Properties = {key: properties[key] for key in _FORWARDED if key in properties}
-    if _P.USER_PROPERTY in properties:
-        kept[_P.USER_PROPERTY] = properties[_P.USER_PROPERTY]
-    return write_properties(kept)

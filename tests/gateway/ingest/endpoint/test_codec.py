@@ -9,7 +9,7 @@ from gateway.ingest.endpoint import codec, encode, packets
 from gateway.ingest.endpoint.packets import Kind
 from gateway.ingest.endpoint.properties import (
     Property,
-    forwarded,
+    read_message,
     read_properties,
     read_varint,
     varint,
@@ -267,6 +267,17 @@ def test_auth_is_read():
         decode(b"\xf0\x00", 4)
 
 
+_ONE_EACH = {
+    Property.PAYLOAD_FORMAT: 1,
+    Property.MESSAGE_EXPIRY: 5,
+    Property.CONTENT_TYPE: "json",
+    Property.RESPONSE_TOPIC: "a",
+    Property.CORRELATION_DATA: b"\x01",
+    Property.WILL_DELAY: 3,
+    Property.TOPIC_ALIAS: 2,
+}
+
+
 @given(st.integers(0, 268_435_455))
 def test_a_variable_byte_integer_survives_the_way_there_and_back(value):
     raw = varint(value)
@@ -286,7 +297,19 @@ def test_properties_survive_the_way_there_and_back(found, users):
     raw = write_properties(found)
     raw = varint(len(raw)) + raw
     assert read_properties(raw, 0, len(raw), frozenset(Property)) == (found, len(raw))
-    assert write_properties({Property.WILL_DELAY: 1}) not in forwarded(found)
+
+
+@given(st.lists(st.sampled_from(sorted(_ONE_EACH)), unique=True), _users, st.randoms(use_true_random=False))
+def test_what_every_receiver_gets_keeps_its_order(kinds, users, chance):
+    pieces = [(kind, write_properties({kind: _ONE_EACH[kind]})) for kind in kinds]
+    pieces += [(Property.USER_PROPERTY, write_properties({Property.USER_PROPERTY: [pair]})) for pair in users]
+    chance.shuffle(pieces)
+    raw = b"".join(piece for _, piece in pieces)
+    raw = varint(len(raw)) + raw
+    _, passed_on, at = read_message(raw, 0, len(raw), frozenset(Property))
+    ours = (Property.MESSAGE_EXPIRY, Property.TOPIC_ALIAS, Property.WILL_DELAY)
+    assert passed_on == b"".join(piece for kind, piece in pieces if kind not in ours)
+    assert at == len(raw)
 
 
 @given(st.integers(0, 255), st.binary(max_size=60), st.sampled_from([4, 5]))

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from gateway.ports.endpoint import Principal, Rights
+
 UNROUTED = "siaga/v1/cam-1/telemetry"
 
 
@@ -310,14 +312,34 @@ async def test_a_client_that_exceeds_the_receive_maximum_is_disconnected(mqtt):
         await peer.ended_with(0x93)
 
 
-async def test_messages_that_wait_for_pubrel_count_as_in_flight(mqtt, version):
+async def test_messages_that_wait_for_pubrel_count_as_in_flight(mqtt):
     async with mqtt.serve(receive_maximum=2) as broker:
-        peer = await broker.client(version)
+        peer = await broker.client(5)
         for number in (1, 2):
-            await peer.send(mqtt.publish("t", b"x", 2, number, version=version))
+            await peer.send(mqtt.publish("t", b"x", 2, number, version=5))
             await peer.expect(mqtt.ack(0x50, number))
-        await peer.send(mqtt.publish("t", b"x", 2, 3, version=version))
+        await peer.send(mqtt.publish("t", b"x", 2, 3, version=5))
         await peer.ended_with(0x93)
+
+
+async def test_a_311_client_may_have_many_messages_that_wait_for_its_release(mqtt):
+    """But for a device, which never has."""
+
+    async def doors(credentials):
+        return Principal(credentials.username, Rights.DEVICE if credentials.username == "cam-1" else Rights.GENERAL)
+
+    async with mqtt.serve(receive_maximum=3, authenticate=doors) as broker:
+        for name, most in (("cam-1", 3), ("other", 20)):
+            peer = await broker.client(4, name, username=name)
+            for number in range(1, most + 1):
+                await peer.send(mqtt.publish("siaga/v1/cam-1/x", b"x", 2, number))
+                await peer.expect(mqtt.ack(0x50, number))
+            if name == "cam-1":
+                await peer.send(mqtt.publish("siaga/v1/cam-1/x", b"x", 2, most + 1))
+                assert await peer.closed() == b""
+            else:
+                await peer.send(*[mqtt.ack(0x62, number) for number in range(1, most + 1)])
+                await peer.expect(b"".join(mqtt.ack(0x70, number) for number in range(1, most + 1)))
 
 
 async def test_a_311_client_with_too_many_in_flight_is_read_no_further_until_some_are_acknowledged(mqtt):
