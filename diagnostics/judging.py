@@ -29,7 +29,7 @@ from diagnostics.rules import (
 )
 
 EVIDENCE_SAMPLES = 64
-CROWD = 10
+CROWD = 8
 """With so many rules not quiet at once, nothing further begins that levels or samples show: it bounds what a device can
 make us remember. No fault of the scoreboard ever moves more than six of the shipped."""
 CROWD_SAMPLES = 2

@@ -11,6 +11,7 @@ import tracemalloc
 from random import Random
 from statistics import median
 
+from diagnostics.baseline import Stream
 from diagnostics.catalogue import Catalogue, load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
@@ -147,6 +148,18 @@ def _bytes_a_device(many: int, few: int) -> tuple[int, int, int]:
     return registered // many, healthy // few, trouble // few
 
 
+def _bytes_a_baseline(many: int = 50) -> int:
+    """Traced bytes of what one `baseline` rule remembers of one device, which is in none of the figures above."""
+    tracemalloc.start()
+    streams = [Stream() for _ in range(many)]
+    for stream in streams:
+        for hour in range(24):
+            stream.update(START + 3600.0 * hour, 50.0 + hour)
+    traced = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return traced // many
+
+
 def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
     """Median, least and most over the rounds: microseconds a report, and bytes a device (those are exact)."""
     found: dict[str, Spread] = {}
@@ -155,6 +168,8 @@ def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
             found[f"{kind}, {name} (us)"] = _cost(kind, every_s, rounds)
     for name, size in zip(("registered", "healthy", "hostile"), _bytes_a_device(*SIZED), strict=True):
         found[f"{name} device (bytes)"] = (size, size, size)
+    size = _bytes_a_baseline()
+    found["each baseline of a device besides (bytes)"] = (size, size, size)
     return found
 
 

@@ -107,6 +107,15 @@ def test_a_restored_rule_tells_at_once_what_it_saw_while_it_was_watched():
     assert play.told()[1:] == ["recovered device:one:F07 warning"]
 
 
+def test_a_rule_that_is_demoted_and_restored_while_it_fires_opens_once():
+    play = Play(HOT, [camera("one")])
+    play.report("one", soc_temp_c=85)
+    adopt(play, WATCHED)
+    assert adopt(play, HOT) == ["opened device:one:F07 warning"]
+    play.report("one", soc_temp_c=60)
+    assert play.told()[1:] == ["recovered device:one:F07 warning"]
+
+
 def test_a_rule_that_measures_something_else_under_the_old_name_begins_anew():
     play = Play(HOT)
     play.report(soc_temp_c=85)

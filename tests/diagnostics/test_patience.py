@@ -47,7 +47,7 @@ def insane(extra: str = "", every_s: float = 900.0, turns: int = 60) -> Play:
 
 
 @pytest.mark.parametrize("every_s", [60.0, 900.0, 3600.0, 365 * 86_400.0])
-@pytest.mark.parametrize("period", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("period", [1, 2, 3, 7])
 def test_all_extremes_are_judged_with_few_reports_whatever_their_rhythm(judged, every_s, period):
     play = insane(every_s=every_s)
     before = len(judged)
