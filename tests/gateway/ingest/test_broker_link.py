@@ -119,3 +119,15 @@ def test_acknowledgements_leave_in_one_write() -> None:
     client.acknowledge([1, 258, 65535])
     [packet] = client._out_packet
     assert packet["packet"] == b"\x40\x02\x00\x01\x40\x02\x01\x02\x40\x02\xff\xff"
+
+
+def test_what_tls_has_decrypted_already_is_unread_too() -> None:
+    class Decrypted(socket.socket):
+        def pending(self) -> int:
+            return 5
+
+    client = Fed([])
+    assert not client.has_unread()
+    client.hang_up()
+    client._sock = Decrypted()
+    assert client.has_unread()
