@@ -187,14 +187,14 @@ class Handover:
         told = [
             Finding(plan.rules[name], episode, Outcome.OPENED)
             for name, episode in memory.active.items()
-            if before.rules[name].watch and episode.severity is not None and not _holds(memory, plan.rules[name])
+            if episode.severity is not None and _was_only_watched(memory, before.rules[name])
         ]
         if told:
             changes += self._openings.merge(memory, site, told, times)
         return changes
 
 
-def _holds(memory: Memory, rule: Rule) -> bool:
-    """Whether a rule holds its fault open, from before it was demoted."""
+def _was_only_watched(memory: Memory, rule: Rule) -> bool:
+    """Whether nobody knows what the rule has seen: it does not hold its fault open from before it was demoted."""
     fault = memory.faults.get(rule.fault_class)
-    return fault is not None and rule.name in fault.rules
+    return rule.watch and (fault is None or rule.name not in fault.rules)
