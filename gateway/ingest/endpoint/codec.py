@@ -20,7 +20,7 @@ from gateway.ingest.endpoint.packets import (
     Will,
 )
 from gateway.ingest.endpoint.properties import Property, malformed, read_binary, read_properties, read_text, read_two
-from gateway.ingest.endpoint.reasons import RECEIPTS, RELEASES, ProtocolError, Reason
+from gateway.ingest.endpoint.reasons import AUTHENTICATIONS, FAREWELLS, RECEIPTS, RELEASES, ProtocolError, Reason
 from gateway.ports.endpoint import NEVER_EXPIRES, Subscription
 
 
@@ -94,11 +94,10 @@ def decode(first: int, data: bytes, at: int, end: int, version: int) -> Packet:
     raise ProtocolError(Reason.PROTOCOL_ERROR, f"a client does not send packets of type {kind}")
 
 
-def _reason(code: int) -> Reason:
-    try:
-        return Reason(code)
-    except ValueError:
-        raise malformed(f"unknown reason code {code}") from None
+def _reason(code: int, possible: frozenset[int], kind: Kind) -> Reason:
+    if code not in possible:
+        raise malformed(f"{kind.name} has no reason code {code}")
+    return Reason(code)
 
 
 def _connect(data: bytes, at: int, end: int) -> Connect:
@@ -227,9 +226,7 @@ def _ack(kind: Kind, data: bytes, at: int, end: int, version: int) -> Ack:
     packet_id, at = _packet_id(data, at, end)
     reason = Reason.SUCCESS
     if version == V5 and at < end:
-        if data[at] not in (RECEIPTS if kind in (Kind.PUBACK, Kind.PUBREC) else RELEASES):
-            raise malformed(f"{kind.name} has no reason code {data[at]}")
-        reason = Reason(data[at])
+        reason = _reason(data[at], RECEIPTS if kind in (Kind.PUBACK, Kind.PUBREC) else RELEASES, kind)
         at += 1
         if at < end:
             _, at = read_properties(data, at, end, p.ACK)
@@ -280,7 +277,7 @@ def _disconnect(data: bytes, at: int, end: int, version: int) -> Disconnect:
         return Disconnect()
     if version != V5:
         raise malformed("DISCONNECT with a body")
-    reason = _reason(data[at])
+    reason = _reason(data[at], FAREWELLS, Kind.DISCONNECT)
     at += 1
     found: p.Properties = {}
     if at < end:
@@ -293,7 +290,7 @@ def _disconnect(data: bytes, at: int, end: int, version: int) -> Disconnect:
 def _auth(data: bytes, at: int, end: int) -> Auth:
     if at == end:
         return Auth()
-    reason = _reason(data[at])
+    reason = _reason(data[at], AUTHENTICATIONS, Kind.AUTH)
     if at + 1 < end:
         read_properties(data, at + 1, end, p.AUTH)
     return Auth(reason)

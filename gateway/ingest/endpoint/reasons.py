@@ -54,6 +54,10 @@ class Reason(IntEnum):
 
 RECEIPTS: Final = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
 """What PUBACK and PUBREC may say (tables 3-4 and 3-5)."""
+FAREWELLS: Final = frozenset({0x00, 0x04, 0x87, 0x89, *range(0x80, 0x84), *range(0x8B, 0x91), *range(0x93, 0xA3)})
+"""What DISCONNECT may say (table 3-13, section 3.14.2.1), from either side."""
+AUTHENTICATIONS: Final = frozenset({0x00, 0x18, 0x19})
+"""What AUTH may say (section 3.15.2.1)."""
 RELEASES: Final = frozenset({0x00, 0x92})
 """What PUBREL and PUBCOMP may say (tables 3-6 and 3-7)."""
 

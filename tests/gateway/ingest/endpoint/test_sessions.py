@@ -355,6 +355,14 @@ async def test_any_disconnect_but_a_normal_one_publishes_the_will(mqtt, reason):
         assert (await sub.message()).payload == b"gone"
 
 
+@pytest.mark.parametrize("reason", [0x01, 0x03, 0x11, 0x18, 0x85, 0x8A, 0x91, 0xA3, 0xFF])
+async def test_a_disconnect_has_a_reason_of_its_table(mqtt, reason):
+    async with mqtt.serve() as broker:
+        peer = await broker.client(5)
+        await peer.send(bytes([0xE0, 1, reason]))
+        await peer.ended_with(0x81)
+
+
 @pytest.mark.parametrize("why", ["keep alive", "protocol error", "take-over"])
 async def test_a_will_is_published_when_the_server_ends_the_connection(mqtt, version, why):
     async with mqtt.serve() as broker:
