@@ -224,8 +224,8 @@ def _authorised_swap(share: float, c: Disturbance, d: Device, m: Metrics, s: Sta
 
 
 def _old_password(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
-    put(m, "auth_fail_per_h", 30.0)
-    put(m, "auth_sources_cnt", 1.0)
+    add(m, "auth_fail_per_h", 30.0)
+    add(m, "auth_sources_cnt", 1.0)  # beside people who mistype, and beside those who guess
 
 
 def _clock_jump(share: float, c: Disturbance, d: Device, m: Metrics, s: States) -> None:
