@@ -5,19 +5,18 @@ import asyncio
 import contextlib
 import json
 import shutil
-import socket
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from diagnostics.catalogue import load_catalogue
 from diagnostics.faults import check_fault_classes, load_faults
 from diagnostics.lint import lint
 from gateway.commands.run import add_settings, settings_of
-from gateway.derived import endpoint_settings, image_store, load_rules
+from gateway.derived import broker_address, endpoint_settings, image_store, load_rules
 from gateway.firmware.keys import release_keys
+from gateway.ingest.broker_knock import knock
 from gateway.notify.guard import reachable
 from gateway.notify.mail import open_mail
 from gateway.settings import Settings
@@ -166,13 +165,14 @@ def _history(settings: Settings, *, fix: bool) -> Sequence[Finding]:
 
 
 def _broker(settings: Settings) -> Sequence[Finding]:
-    parts = urlsplit(settings.broker.url)
-    if not parts.hostname:
+    if not settings.broker.url:
         return []
-    port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-    with contextlib.suppress(OSError), socket.create_connection((parts.hostname, port), 3):
-        return [Finding("broker", good=True, says=f"{parts.hostname}:{port} answers")]
-    return [Finding("broker", good=False, says=f"{parts.hostname}:{port} does not answer")]
+    try:
+        address = broker_address(settings.broker)
+    except ValueError as error:
+        return [Finding("broker", good=False, says=str(error))]
+    why = knock(address)
+    return [Finding("broker", good=not why, says=f"{address.host}:{address.port} {why or 'lets us in'}")]
 
 
 async def _images(settings: Settings) -> list[Finding]:

@@ -2,20 +2,26 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import main
+from gateway.ingest.broker_knock import knock
+from gateway.ingest.broker_link import BrokerAddress
 from gateway.ports.ledger import Effects, JournalKind
 from gateway.storage.database import open_database
 from gateway.storage.history import open_history
 from gateway.storage.ledger import SqlLedger
+from tests.parts.mosquitto import running_mosquitto
 
 
-def findings(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, tuple[bool, str]]]:
+def findings(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: str = ""
+) -> tuple[int, dict[str, tuple[bool, str]]]:
     config = folder / "siaga.toml"
-    config.write_text(f'data_dir = "{folder}"\n[pipeline]\noutbox_max_bytes = 1000000\n')
+    config.write_text(f'data_dir = "{folder}"\n[pipeline]\noutbox_max_bytes = 1000000\n{more}')
     code = main(["doctor", "-c", str(config), "--json"])
     found = json.loads(capsys.readouterr().out)
     return code, {each["part"]: (each["good"], each["says"]) for each in found}
@@ -63,3 +69,26 @@ def test_a_damaged_history_is_said_with_what_to_do(
     code, found = findings(tmp_path, capsys)
     assert (code, found["history"][0]) == (1, False)
     assert found["history"][1].endswith("move it away (telemetry in it is gone, tickets are not)")
+
+
+@pytest.mark.real
+def test_a_broker_is_knocked_at_and_what_it_answers_is_said(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(port: int) -> tuple[bool, str]:
+        return findings(tmp_path, capsys, f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\n')[1]["broker"]
+
+    with running_mosquitto(tmp_path_factory.mktemp("open")) as broker:
+        assert said(broker.port) == (True, f"127.0.0.1:{broker.port} lets us in")
+    good, why = said(broker.port)
+    assert not good
+    assert "does not answer: " in why
+    with running_mosquitto(tmp_path_factory.mktemp("shut"), "allow_anonymous false\n") as broker:
+        good, why = said(broker.port)
+        assert (good, why) == (False, f"127.0.0.1:{broker.port} refuses us: Not authorized")
+
+
+def test_a_broker_that_takes_connections_and_says_nothing_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        why = knock(BrokerAddress("127.0.0.1", mute.getsockname()[1]), 0.3)
+    assert why == "takes connections and says nothing within 0.3 s"
