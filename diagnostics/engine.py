@@ -51,6 +51,7 @@ class Plan:
     frozen: tuple[str, ...] = ()
     unscreened: tuple[str, ...] = ()  # those of `on_sample` that sampling.py does not look at beforehand
     silences: tuple[str, ...] = ()
+    chains: frozenset[str] = frozenset()  # signatures that, once begun, look at the metrics of every report
     forecasts: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # by block and column
     days: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # levels judged when a day is complete
     blocks: tuple[tuple[Track, ...], ...] = ()
@@ -187,8 +188,10 @@ def _sort_count(draft: _Draft, rule: Count) -> None:
 
 def _sort_signature(draft: _Draft, rule: Signature) -> None:
     plan = draft.plan
-    for sign in rule.signs:
-        if sign.metric:
+    for position, sign in enumerate(rule.signs):
+        if sign.metric and position:
+            plan.chains |= {rule.name}
+        elif sign.metric:
             step = Step(
                 severity=rule.steps[0].severity, limit=sign.above if sign.above is not None else sign.below or 0.0
             )

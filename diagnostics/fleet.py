@@ -16,7 +16,7 @@ from diagnostics.changes import Change
 from diagnostics.hearing import clock_fits, keep_values, nothing_new, prepare, unmoved
 from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
-from diagnostics.measures import Moment, note_count
+from diagnostics.measures import Moment, note_count, under_way
 from diagnostics.memory import Memory
 from diagnostics.oddities import looked_at, passed_by, shape_of, with_gaps
 from diagnostics.openings import note_trouble, waiting
@@ -88,6 +88,7 @@ class Fleet(Roster):
             and not (boots or fell)
             and (not memory.active or memory.spent >= PATIENCE or memory.plan.resting.issuperset(memory.active))
             and not (memory.faults and memory.spent < PATIENCE and waiting(memory))
+            and not (memory.signs and memory.spent < PATIENCE and under_way(memory, at))
             and (not memory.clock.offset or clock_fits(memory))
             and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)

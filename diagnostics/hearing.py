@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import le
 
 from diagnostics.engine import Plan
-from diagnostics.measures import Moment, note_count
+from diagnostics.measures import Moment, note_count, under_way
 from diagnostics.memory import NAN, Memory, Recent
 from diagnostics.patience import next_sample, weary
 from diagnostics.peers import PeerGroups
@@ -234,6 +234,8 @@ def prepare(
     if boots:
         memory.booted_at = at - report.uptime_s if report.uptime_s is not None else at
         hear_boot(memory, at, boots, due)
+    if memory.signs and not weary(memory):
+        due.update(under_way(memory, at))
     if memory.plan.counters:
         hear_counters(memory, metrics, at, booted=boots > 0, due=due)
     if memory.plan.ratios:

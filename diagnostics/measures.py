@@ -228,6 +228,21 @@ def signature(rule: Signature, memory: Memory, moment: Moment) -> float:
     return float(times)
 
 
+def under_way(memory: Memory, at: float) -> list[str]:
+    """The signatures that have begun on a device and may go on with any report: a later sign of theirs is a metric."""
+    plan = memory.plan
+    return [
+        name
+        for name, progress in (memory.signs or {}).items()
+        if name in plan.chains and _begun(plan.rules[name], progress, at)
+    ]
+
+
+def _begun(rule: Rule, progress: SignatureProgress, at: float) -> bool:
+    assert isinstance(rule, Signature)
+    return any(came is not None and at - came <= rule.span_s for came in progress.came)
+
+
 def _shown(sign: Sign, moment: Moment) -> bool:
     if sign.metric:
         value = moment.metrics.get(sign.metric)

@@ -120,8 +120,9 @@ def _complete_cycles(memory: Memory, moment: Moment) -> None:
     forecasts: list[str] = []
     for (number, column), names in plan.forecasts.items():
         if number in moment.completed:
-            newest = memory.blocks[number].newest(column)
-            look = look or any(name in active or _may_reach(plan.rules[name], newest) for name in names)
+            newest = None if look else memory.blocks[number].newest(column)
+            if newest is not None or (active and not look):
+                look = any(name in active or _may_reach(plan.rules[name], newest) for name in names)
             forecasts += names
     if look:  # all of them: one that speaks of no date takes back what another said of the same class
         moment.due.update(forecasts)

@@ -165,6 +165,8 @@ class Block:
 
     def usual(self, number: int, days: int, *, newest: bool) -> float | None:
         """The median of the last complete days, with or without the newest; None before three are known."""
+        if not self.rows:
+            return None
         kept = column_of(self.rows, len(self.tracks), number, days + (not newest))
         values = sorted([value for value in (kept if newest else kept[:-1]) if value == value])  # noqa: PLR0124
         count = len(values)

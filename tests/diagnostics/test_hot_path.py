@@ -121,6 +121,35 @@ def test_software_named_once_is_no_news_with_every_report_that_does_not_name_it(
     assert ways.taken(lambda: play.live(600, soc_temp_c=50)) == 0
 
 
+def test_a_sign_that_is_always_there_is_looked_at_only_after_the_one_before_it(ways):
+    dips = """
+[[rule]]
+name = "dips"
+kind = "signature"
+span_s = 3600
+window_s = 86400
+signs = [{ say = "it dips", metric = "vin_v", below = 10.9 }, { say = "and is back", metric = "vin_v", above = 11.3 }]
+clear_samples = 1
+fault_class = "F44"
+steps = [{ severity = "warning", limit = 2, clear = 0 }]
+"""
+    play = Play(dips)
+    play.report(vin_v=12.0)
+    assert ways.taken(lambda: play.live(600, vin_v=12.0)) == 0
+    for _ in range(2):
+        assert play.told() == []
+        play.live(120, vin_v=10.5)
+        play.live(60, vin_v=11.0)
+        play.live(120, vin_v=12.0)
+    assert play.told() == ["opened device:cam:F44 warning"]
+    other = Play(dips)
+    other.live(120, vin_v=10.5)
+    assert ways.taken(lambda: other.live(1200, vin_v=11.0)) == 20
+    other.live(3000, vin_v=11.0)
+    assert ways.taken(lambda: other.live(1200, vin_v=12.0)) == 0
+    assert other.told() == []
+
+
 def test_a_clock_that_is_wrong_by_less_than_any_rule_minds_is_no_reason_to_look(ways):
     play = Play(CLOCK + HOT)
 
