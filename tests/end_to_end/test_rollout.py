@@ -152,7 +152,7 @@ async def test_200_cameras_in_six_zones_are_updated_in_their_windows_over_two_ni
     async with running(settings, clock) as gateway:
         await gateway.registry.put([OWNER], sites, devices)
         await gateway.accounts.put_user(User(LOGIN.name, Role.MANAGER, hash_password(LOGIN.password), "", "Dewi", "en"))
-        while await gateway.updates.read(lambda store: store.device(devices[-1].device_id)) is None:
+        while devices[-1].device_id not in gateway.memory.registered:
             clock.move(5)
             await asyncio.sleep(0.05)
         async with night_of(gateway, clock, mosquitto.port, sites, devices, KeyRing(*rings), BAD) as night:
