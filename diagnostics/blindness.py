@@ -37,6 +37,18 @@ class Sight:
         self.rate = IngestRate()
         self.watch = Watch(grace_from=now)
         self._sites = sites
+        self._restored: tuple[int, int] | None = None
+
+    def repeats(self, now: float) -> bool:
+        """Whether a tick was seen by what was restored: one that changes nothing is replayed with the message after it,
+        also where a checkpoint lies between them. To be told from a clock that was set back: nobody was heard since.
+        """
+        if self._restored is None:
+            return False
+        if now <= self.watch.ticked_at and self._restored == (self.rate.bucket, self.rate.count):
+            return True
+        self._restored = None
+        return False
 
     def tick(self, now: float) -> list[Change]:
         """Let time pass: whether we see again, or have heard nobody for too long."""
@@ -124,3 +136,4 @@ class Sight:
         """Take back what `export` gave."""
         self.watch = Watch(*kept[0])
         self.rate.load(kept[1])
+        self._restored = (self.rate.bucket, self.rate.count)

@@ -210,6 +210,8 @@ class Fleet(Roster):
 
     def tick(self, now: float) -> Sequence[Change]:
         """Let time pass: other rules, silence, sites, blindness, storms."""
+        if self._sight.repeats(now):
+            return NOTHING
         told = self._go_on(now) if self._behind else NOTHING
         return [*told, *self._outages.tick(now), *self._openings.storms.tick(now)] or NOTHING
 

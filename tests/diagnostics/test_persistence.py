@@ -286,3 +286,34 @@ def test_a_storm_whose_last_device_is_forgotten_is_over():
         play.fleet.forget(device.device_id)
     play.wait(10)
     assert play.told()[-1] == "recovered fleet:fleet:F07 warning"
+
+
+@pytest.mark.parametrize("set_back", [0.0, 7200.0])
+def test_ticks_that_changed_nothing_before_a_checkpoint_may_be_replayed_after_it(set_back):
+    """The gateway keeps them with the next message, whether or not a checkpoint came first."""
+
+    def play_on(crash):
+        play = Play(SILENT, [camera(f"cam{number}", f"site{number % 3}") for number in range(9)], every_s=60)
+        play.live(3 * 3600)
+        idle = [play.now + 5.0 * number for number in range(1, 30)]
+        for at in idle:
+            if at < idle[0] + 100:  # nobody is late yet
+                assert list(play.fleet.tick(at)) == []
+        seen = [at for at in idle if at < idle[0] + 100]
+        if crash:
+            old = play.fleet
+            play.fleet = type(old)(play.engine, play.devices, play.now)
+            play.fleet.restore_shared(old.save_shared())
+            for device in play.devices:
+                play.fleet.restore(device.device_id, old.save(device.device_id))
+            for at in seen:
+                assert list(play.fleet.tick(at)) == []
+        play.now = seen[-1] - set_back
+        play.seen.clear()
+        play.live(600, "cam0")
+        play.live(600)
+        return play
+
+    calm, crashed = play_on(crash=False), play_on(crash=True)
+    assert crashed.seen == calm.seen != []
+    assert json.loads(crashed.fleet.save_shared()) == json.loads(calm.fleet.save_shared())
