@@ -2,6 +2,7 @@
 
 from firmware_updates.attempt_row import Attempt, State
 from firmware_updates.budget import Exposure
+from firmware_updates.refusal import Refusal
 from firmware_updates.waves import WaveTally
 
 DOWNLOADS = "load"
@@ -34,9 +35,9 @@ def _bucket(attempt: Attempt) -> str:
     if attempt.at_risk:
         return "risk"
     will_retry = attempt.state is State.FAILED and attempt.deadline_at is not None
-    if will_retry or not (attempt.final or attempt.state is State.INELIGIBLE):
-        return "waiting"
-    return "ended"
+    # A device that has not said yet what it runs may still come; who is unfit for another reason is not waited for.
+    unfit = attempt.state is State.INELIGIBLE and attempt.reason != Refusal.NO_INVENTORY.value
+    return "waiting" if will_retry or not (attempt.final or unfit) else "ended"
 
 
 def state_key(rollout_id: str, state: State) -> str:

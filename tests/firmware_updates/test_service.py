@@ -339,6 +339,26 @@ def test_devices_that_cannot_take_a_release_say_why_and_are_looked_at_again():
     assert fleet.states()["cam-0"] is State.EXPIRED
 
 
+def test_a_rollout_waits_until_its_deadline_for_devices_that_have_not_said_yet_what_they_run():
+    fleet = world(("good",) * 3)
+    phases = {name: camera.phase for name, camera in fleet.cameras.items()}
+    for name, camera in fleet.cameras.items():
+        fleet.store.put_device(replace(fleet.store.device(name), stock=None))
+        camera.phase = "bricked"  # not connected yet
+    fleet.start()
+    fleet.run(30 * 60, step=5)
+    assert {row.reason for row in fleet.store.attempts("r1") if row.wave == 0} == {"no_inventory"}
+    rollout = fleet.store.rollout("r1")
+    assert rollout.state is RolloutState.RUNNING
+    assert rollout.waves[0].state is not WaveState.PASSED, "no canary has proved anything"
+    for name, camera in fleet.cameras.items():
+        camera.phase = phases[name]
+    fleet.refresh_inventories()
+    fleet.run(40 * 60, step=5)
+    assert set(fleet.states().values()) == {State.SUCCEEDED}
+    assert fleet.store.rollout("r1").state is RolloutState.COMPLETED
+
+
 def test_support_that_ends_while_a_device_waits_ends_its_attempt():
     fleet = world(("good",))
     fleet.start()
