@@ -4,9 +4,11 @@ guard off, the same healthy fleet gets false tickets; with the rules as they are
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from device_sim.confounders import OF_A_SITE, Disturbance
 from device_sim.fleet import score_fleet
 from device_sim.scenario import Scenario
 from device_sim.virtual import play
@@ -96,3 +98,19 @@ def test_without_its_guard_a_rule_is_fooled_by(rule: Rule, openings: Counter[str
 def test_as_they_are_shipped_the_rules_are_fooled_by_none_of_it(openings: Counter[str]) -> None:
     off_names = {rule.fault_class for rule in GUARDS_OFF}
     assert {name: count for name, count in openings.items() if name not in off_names} == {}
+
+
+def test_a_streets_feeder_is_one_ticket_a_site_and_none_of_any_device_and_a_single_dip_of_the_grid_is_none() -> None:
+    days = 14.0
+    scenario = score_fleet(2, START, days=days, devices=40, per_class=0, faulty_share=0.0)
+    scenario.confounders = {name: [] for name in scenario.confounders}
+    for number in range(3):
+        episode = scenario.afflict(
+            f"s00{number}-router", "F44", onset=START + DAY, lead_s=6 * DAY, repair_s=2 * DAY, random=Random(number)
+        )
+        episode.u = (episode.u[0], 0.123, *episode.u[2:])  # the same instants for all
+    dip = Disturbance(OF_A_SITE["mains dip"], START + 2 * DAY, START + 2 * DAY + 900, 0.5)
+    for spec in scenario.devices:
+        if spec.site_id == "s003" and dip.kind.suits(spec):
+            scenario.confounders[spec.id].append(dip)
+    assert told(scenario, SHIPPED, days) == {"F44": 3}
