@@ -60,8 +60,6 @@ def level(rule: Level, memory: Memory, moment: Moment) -> float | None:
         divisor = moment.metrics.get(rule.per)
         return value / divisor if divisor else None
     if rule.relative:
-        if not moment.sampled:
-            return None
         usual = usual_value(rule, memory, newest=True)
         return value / usual if usual else None
     return _averaged(rule, memory, moment.at, value) if rule.average_s else value

@@ -134,6 +134,15 @@ def test_a_burst_of_old_messages_does_not_look_like_a_wrong_clock():
         assert clock.effective(sent, T0 + 7000.0 + number / 100, None) == sent
 
 
+def test_the_least_delay_of_some_time_ago_still_counts():
+    clock = DeviceClock()
+    for number in range(17):  # the delays grow: after sixteen the least of them is that of the window before
+        at = T0 + 60.0 * number
+        clock.effective(at - 500.0 - number, at, None)
+    assert clock.least_before < clock.least
+    assert clock.offset == clock.least_before == 500.0
+
+
 def test_a_clock_that_is_set_while_running_is_noticed_by_the_uptime():
     clock = DeviceClock()
     for number in range(20):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.diagnostics.fleets import HOT, SILENT, T0, Play, camera, site
+from diagnostics.measures import SignatureProgress
+from tests.diagnostics.fleets import HOT, SILENT, T0, Play, camera, rules, site
 from tests.diagnostics.test_kinds import ERRORS, FROZEN, PEER, SIGNATURE, USUAL, WEAR
 
 H = 3600.0
@@ -175,3 +176,27 @@ def test_all_that_is_remembered_moves_back_with_our_clock_and_is_saved_so():
         assert 99 * H < there.effective_at - here.effective_at < 125 * H
         assert all(episode.since <= here.effective_at for episode in here.active.values())
         assert all(recent.at <= here.effective_at for recent in here.recent)
+
+
+def test_what_is_open_and_what_has_begun_moves_back_too():
+    play = Play(HOT + SIGNATURE + ERRORS + WEAR, every_s=900)
+    for day in range(20):
+        play.now = T0 + 24 * H * day
+        play.report(sd_life_used_pct=60.0 + 2 * day, soc_temp_c=50.0, fs_err_cnt=0.0)
+    play.report(soc_temp_c=85.0, sd_write_p99_ms=5000.0, fs_err_cnt=9.0)
+    memory = play.fleet._memories["cam"]
+    signs = rules(SIGNATURE).rules[0]
+    memory.signs = {signs.name: SignatureProgress([None, memory.effective_at], [None, memory.effective_at], [T0])}
+    memory.older = {"lux": (memory.effective_at, 5.0)}
+    assert memory.faults and memory.reaches and memory.windows
+    since = {name: fault.since for name, fault in memory.faults.items()}
+    dates = dict(memory.reaches)
+    play.now -= 50 * H
+    play.report(soc_temp_c=85.0)
+    assert all(45 * H < since[name] - fault.since < 80 * H for name, fault in memory.faults.items())
+    assert all(45 * H < dates[name][0] - memory.reaches[name][0] < 80 * H for name in dates)
+    assert all(at <= memory.effective_at for rows in memory.windows.values() for at, _ in rows)
+    progress = memory.signs[signs.name]
+    assert progress.began[1] == progress.came[1] <= memory.effective_at
+    assert progress.complete[0] < T0
+    assert memory.older["lux"][0] <= memory.effective_at

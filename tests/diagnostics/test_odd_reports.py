@@ -117,6 +117,17 @@ def test_a_value_that_cannot_be_is_dropped_from_a_report_with_gaps_as_from_any()
     assert play.told() == ["opened device:cam:F11 warning"]
 
 
+def test_a_value_that_a_guard_excuses_is_no_reason_to_look_at_a_report_with_gaps(shapes):
+    play = strange(GUARDED)
+    for number in range(90):
+        play.now += 30
+        names = random.Random(number).sample(PERCENTS[:10], 4)
+        play.report(**dict.fromkeys(names, 20.0), sharpness=0.5, lux=10.0)
+    assert play.told() == []
+    play.report(**{PERCENTS[0]: 20.0}, sharpness=0.5, lux=80.0)
+    assert play.told() == ["opened device:cam:F11 warning"]
+
+
 def test_a_report_in_which_nothing_can_be_leaves_what_was_known():
     play = Play(HOT)
     play.report(soc_temp_c=50.0, cpu_pct=20.0)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from diagnostics.engine import Engine
 from diagnostics.other_rules import same_measure
 from diagnostics.rule_file import RuleSet
-from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, Play, camera, rules, site
-from tests.diagnostics.test_kinds import ERRORS, PEER, SIGNATURE, WEAR, run_days
+from tests.diagnostics.fleets import CATALOGUE, HOT, SILENT, T0, Play, camera, rules, site
+from tests.diagnostics.test_kinds import ERRORS, FROZEN, PEER, SIGNATURE, WEAR, run_days
 from tests.diagnostics.test_persistence import ACTS, FINDING, NAMES, RULES, Driver
 
 DAY = 86_400.0
@@ -114,6 +114,23 @@ def test_a_rule_that_is_demoted_and_restored_while_it_fires_opens_once():
     assert adopt(play, HOT) == ["opened device:one:F07 warning"]
     play.report("one", soc_temp_c=60)
     assert play.told()[1:] == ["recovered device:one:F07 warning"]
+
+
+def test_a_frozen_value_is_neither_frozen_nor_moving_until_what_is_watched_now_was_sampled():
+    frozen = "[[rule]]" + FROZEN.split("[[rule]]")[2]
+    play = Play(frozen, [camera("one")])
+    for hour in range(24):
+        play.now = T0 + 3600.0 * hour
+        play.report("one", poe_v=52.0, vin_v=12.0)
+    (opened,) = play.told()
+    adopt(play, frozen + frozen.replace("frozen-voltage", "frozen-supply").replace("poe_v", "vin_v"))
+    play.now += 600
+    play.report("one", poe_v=52.5)
+    assert play.told() == [opened]
+    for _ in range(3):
+        play.now += 3600
+        play.report("one", poe_v=53.0, vin_v=12.0)
+    assert len(play.told()) == 2
 
 
 def test_a_rule_that_measures_something_else_under_the_old_name_begins_anew():

@@ -174,3 +174,15 @@ def test_a_device_out_of_its_senses_is_the_same_after_a_restart(acts, saved_afte
                 play.fleet.restore("cam", kept)
     assert plays[0].told() == plays[1].told()
     assert json.loads(plays[0].fleet.save("cam")) == json.loads(plays[1].fleet.save("cam"))
+
+
+def test_a_report_with_gaps_of_a_device_out_of_its_senses_is_passed_by_too(judged):
+    play = insane()
+    for number in range(40):
+        play.now += 60
+        play.report(**{name: TOPS[name] for name in PERCENTS[number % 7 :: 2 + number % 3]})
+    before = len(judged)
+    for number in range(40):
+        play.now += 60
+        play.report(**{name: TOPS[name] for name in PERCENTS[number % 5 :: 2 + number % 4]})
+    assert len(judged) - before <= 3
