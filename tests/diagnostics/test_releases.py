@@ -113,6 +113,7 @@ def test_a_week_without_another_one_ends_it_and_what_never_was_enough_is_forgott
         falls_ill(releases, n, at + DAY, since=at)
         falls_ill(releases, n, at + 2 * DAY, since=at, name="F24")
     falls_ill(releases, 9, at + DAY, since=at, name="F22")
+    assert releases.opened("other", "9.9", at, "F31", "other-1", "s", at + DAY) is None
     assert releases.tick(at + DAY + QUIET_S) == []
     assert releases.tick(at + DAY + QUIET_S + 1) == [], "another class of the same release is still open"
     [over] = releases.tick(at + 2 * DAY + QUIET_S + 1)

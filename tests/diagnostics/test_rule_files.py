@@ -323,6 +323,13 @@ def level(body: str, name: str = "r", metric: str = "soc_temp_c") -> str:
             ),
             "its guards on state 'audio' exclude each other",
         ),
+        (
+            level(
+                'when = [{ state = "audio", one_of = ["on"] }, { state = "audio", known = false }]\n'
+                'steps = [{ severity = "high", limit = 90 }]'
+            ),
+            "its guards on state 'audio' exclude each other",
+        ),
         (level('per = "soc_temp_c"\nsteps = [{ severity = "high", limit = 2 }]'), "is always 1"),
         (
             '[[rule]]\nname = "r"\nkind = "count"\nof = "boots"\nwindow_s = 60\n'
@@ -405,6 +412,12 @@ def test_a_rule_that_would_do_harm_is_an_error(text, says):
     [
         level('steps = [{ severity = "high", limit = 90, clear = 80 }]'),
         level('direction = "below"\nsteps = [{ severity = "high", limit = 44 }]', metric="poe_v"),
+        level('when = [{ metric = "soc_temp_c", below = 120 }]\nsteps = [{ severity = "high", limit = 90 }]'),
+        level('when = [{ metric = "soc_temp_c", above = 20 }]\nsteps = [{ severity = "high", limit = 90 }]'),
+        level(
+            'when = [{ metric = "lux", above = 5 }, { metric = "lux", below = 9 }]\n'
+            'steps = [{ severity = "high", limit = 90 }]'
+        ),
         level('steps = [{ severity = "high", limit = 1 }]', metric="fs_err_cnt")
         .replace("fs_err_cnt", "crc_per_1e6")
         .replace("limit = 1", "limit = 50"),
