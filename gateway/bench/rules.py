@@ -1,8 +1,8 @@
-"""What diagnostics cost: CPU microseconds a report, healthy, bad and hostile, under 100 rules on 20 metrics; bytes a
-device.
+"""What diagnostics cost: CPU microseconds a report, healthy, bad and hostile, under 100 rules on 20 metrics and under
+the shipped rules; bytes a device.
 
 A bad report has one metric far out of its healthy range. Hostile ones swing all metrics between both ends of what is
-physically possible, lie beyond it, or come once a year.
+physically possible, stay at one end, lie beyond it, or come once a year.
 """
 
 import gc
@@ -15,7 +15,7 @@ from diagnostics.baseline import Stream
 from diagnostics.catalogue import Catalogue, load_catalogue
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
-from diagnostics.rule_file import RuleSet, parse_rules
+from diagnostics.rule_file import RuleSet, load_default_rules, parse_rules
 from diagnostics.telemetry import Report
 from diagnostics.topology import Device
 
@@ -34,6 +34,7 @@ ROUNDS = 5
 SIZED = (2000, 100)
 """Devices that memory is measured on: only registered, and living through 30 days."""
 KINDS = ("healthy", "constant", "bad", "square wave", "impossible")
+HOSTILE = ("square wave", "all at the top", "all at the bottom", "impossible")
 EVERY_S = {"at once": 0.001, "every minute": 60.0, "every 15 minutes": 900.0, "once a year": 365 * 86_400.0}
 
 
@@ -69,9 +70,9 @@ def _table(name: str, kind: str, metric: str, body: str) -> str:
 class _Road:
     """A fleet of 100 cameras on 20 sites and their reports, made before they are measured."""
 
-    def __init__(self, count: int = 100, every_s: float = 60.0) -> None:
+    def __init__(self, count: int = 100, every_s: float = 60.0, *, shipped: bool = False) -> None:
         self.catalogue = load_catalogue()
-        self.rules = hundred_rules(self.catalogue)
+        self.rules = load_default_rules(self.catalogue) if shipped else hundred_rules(self.catalogue)
         self.devices = [
             Device(f"cam-{number:04d}", "camera", "Bench 1", f"site-{number // 5:03d}", silence_s=5000.0)
             for number in range(count)
@@ -104,6 +105,8 @@ class _Road:
         low, high = metric.healthy
         if kind == "square wave":
             return metric.range[self.turn % 2]
+        if kind.startswith("all at"):
+            return metric.range[kind.endswith("top")]
         if kind == "impossible":
             return 1e15
         if kind == "constant":
@@ -166,6 +169,8 @@ def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
     for name, every_s in EVERY_S.items():
         for kind in KINDS:
             found[f"{kind}, {name} (us)"] = _cost(kind, every_s, rounds)
+    for kind in ("healthy", *HOSTILE):
+        found[f"shipped rules: {kind}, every 15 minutes (us)"] = _cost(kind, 900.0, rounds, shipped=True)
     for name, size in zip(("registered", "healthy", "hostile"), _bytes_a_device(*SIZED), strict=True):
         found[f"{name} device (bytes)"] = (size, size, size)
     size = _bytes_a_baseline()
@@ -173,9 +178,9 @@ def measure(rounds: int = ROUNDS) -> dict[str, Spread]:
     return found
 
 
-def _cost(kind: str, every_s: float, rounds: int) -> Spread:
+def _cost(kind: str, every_s: float, rounds: int, *, shipped: bool = False) -> Spread:
     """The cost of a kind of report on a fleet that was healthy for a day of reports and has then sent some such."""
-    road = _Road(every_s=every_s)
+    road = _Road(every_s=every_s, shipped=shipped)
     road.cost_us(24, "healthy")
     road.cost_us(24, kind)
     gc.collect()
