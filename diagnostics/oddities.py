@@ -51,9 +51,11 @@ def passed_by(memory: Memory, recent: Recent, values: list[float], said: dict[st
     dropped (from what was said too) and the others remembered.
     """
     shape, tired, states = recent.shape, weary(memory), memory.states
-    impossible = []
+    impossible: list[int] = []
     well = len(said) < len(values)
-    if well:
+    if not well and not (any(map(le, values, shape.most)) and any(map(le, shape.least, values))):
+        impossible, well = [*range(len(values))], True  # every value lies beyond the same end
+    elif well:
         filled = [*map(said.get, shape.names, shape.lows)]  # what is not there is good
         well = all(map(le, shape.lows, filled)) and all(map(le, filled, shape.highs))
     triples = enumerate(zip(shape.lows, values, shape.highs, strict=True))
