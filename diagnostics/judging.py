@@ -207,6 +207,8 @@ def evidence(rule: Rule, episode: Episode, memory: Memory) -> Evidence:
             samples = tuple((began + day * 86_400.0, level) for day, level in memory.blocks[block].points(column))
     elif isinstance(rule, Signature):
         note = "In order: " + "; ".join(sign.say for sign in rule.signs) + f" ({value or 0:.0f} times)."
+        value = limit = usual = None  # what is counted are the signs, not the metric that the first of them is about
+        samples = ()
     elif isinstance(rule, Frozen) and not rule.metric and memory.stuck_runs is not None:
         metric = memory.plan.watched[memory.stuck_runs.index(max(memory.stuck_runs))]
     elif isinstance(rule, Peer | Baseline):
