@@ -29,6 +29,14 @@ CREATE TABLE latest (device TEXT NOT NULL, shape INTEGER NOT NULL, at_ms INTEGER
 """
 
 
+_DAMAGED = "it is damaged; restore it from a backup, or move it away and a new one is begun (siaga doctor looks closer)"
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "it is in use; another gateway runs on this data_dir",
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+}
+
+
 class HistoryFile:
     """One open file, used from one thread. Invariant: between calls no transaction is open."""
 
@@ -70,7 +78,8 @@ class HistoryFile:
         except sqlite3.ProgrammingError:
             raise  # ours, not the disk's
         except sqlite3.Error as error:
-            raise HistoryAway(f"history file {self.path}: {error}") from error
+            said = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
+            raise HistoryAway(f"history file {self.path}: {said}") from error
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:

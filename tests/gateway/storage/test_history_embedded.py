@@ -156,7 +156,7 @@ async def test_nothing_of_a_forgotten_device_is_left_on_the_disk(tmp_path: Path)
 
 async def test_a_second_gateway_on_the_same_file_is_told_so(tmp_path: Path) -> None:
     async with open_history(tmp_path / "h.db", clock=ManualClock(NOW)):
-        with pytest.raises(HistoryAway, match="locked"):
+        with pytest.raises(HistoryAway, match="in use; another gateway"):
             async with open_history(tmp_path / "h.db"):
                 pass
 
@@ -169,7 +169,7 @@ async def test_a_file_that_is_no_history_is_refused_in_one_line(tmp_path: Path) 
         connection.execute("PRAGMA user_version=99")
     connection.close()
     for path, said in (
-        (garbage, "not a database"),
+        (garbage, "damaged; restore it"),
         (newer, "format 99"),
         (tmp_path / "no" / "where.db", "unable to open"),
     ):
