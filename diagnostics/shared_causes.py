@@ -119,6 +119,7 @@ SPAN_S = 4 * 3600.0  # of a bucket: what devices believe of our clock turns with
 MANY = 10
 MANY_SHARE = 0.5
 MANY_LEAST = 3
+MANY_OF_A_LARGE_FLEET = 0.001  # of a million devices ten begin the same trouble on any day, each for itself
 SITES = 3
 
 
@@ -140,7 +141,7 @@ class Everywhere:
         """Whether so many began it on several sites within hours that the cause lies in none of them."""
         span = int(now // SPAN_S)
         near = [seen for at, seen in self._spans.get(rule, {}).items() if abs(at - span) <= 1]
-        enough = min(MANY, max(MANY_LEAST, MANY_SHARE * fleet_size))
+        enough = max(min(MANY, max(MANY_LEAST, MANY_SHARE * fleet_size)), MANY_OF_A_LARGE_FLEET * fleet_size)
         return sum(count for count, _ in near) >= enough and len({name for _, names in near for name in names}) >= SITES
 
     def export(self) -> dict[str, Any]:
