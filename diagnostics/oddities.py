@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from itertools import repeat
 from operator import le
 
-from diagnostics.memory import KEPT_OLDER, NAN, Memory, Recent
+from diagnostics.memory import DOUBLE, KEPT_OLDER, NAN, Memory, Recent
 from diagnostics.patience import NOVELTIES, weary
 from diagnostics.rule_file import SEEN_IMPOSSIBLE
 from diagnostics.rule_parts import holding
 from diagnostics.shapes import Shape
+
+_GAP = DOUBLE.pack(NAN)
 
 
 def shape_of(memory: Memory, names: tuple[str, ...]) -> Shape:
@@ -54,8 +56,8 @@ def passed_by(memory: Memory, recent: Recent, values: list[float], said: dict[st
     impossible: list[int] = []
     well = len(said) < len(values)
     if not well and not (any(map(le, values, shape.most)) and any(map(le, shape.least, values))):
-        impossible, well = [*range(len(values))], True  # every value lies beyond the same end
-    elif well:
+        return _nothing_said(memory, recent, values, said)  # every value lies beyond the same end
+    if well:
         filled = [*map(said.get, shape.names, shape.lows)]  # what is not there is good
         well = all(map(le, shape.lows, filled)) and all(map(le, filled, shape.highs))
     triples = enumerate(zip(shape.lows, values, shape.highs, strict=True))
@@ -83,6 +85,20 @@ def passed_by(memory: Memory, recent: Recent, values: list[float], said: dict[st
             del said[shape.names[position]]
     memory.impossible += len(impossible)
     packed = shape.values.pack(*values)
+    memory.set_aside(recent, packed)
+    recent.packed = packed
+    return True
+
+
+def _nothing_said(memory: Memory, recent: Recent, values: list[float], said: dict[str, float]) -> bool:
+    """The same for a report whose values are impossible without exception."""
+    if not weary(memory):
+        low, high = memory.plan.band(SEEN_IMPOSSIBLE)
+        if not low <= len(values) <= high or looked_at(memory, recent.shape, values):
+            return False
+    said.clear()
+    memory.impossible += len(values)
+    packed = _GAP * len(values)
     memory.set_aside(recent, packed)
     recent.packed = packed
     return True
