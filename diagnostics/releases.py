@@ -27,6 +27,8 @@ device: some hundred a year in a fleet of 10,000 with four updates a year, of wh
 QUIET_S = 7 * DAY_S
 NAMED = 8
 KEPT = 64
+RELEASES = 64
+"""Of a model at once: a device that says another one with every report must not fill our memory."""
 
 
 def at_least(hits: int, trials: int, share: float) -> float:
@@ -122,6 +124,8 @@ class Releases:
         if not before:
             model.count += 1
             return
+        if release not in model.took and len(model.took) >= RELEASES:
+            del model.took[min(model.took, key=lambda name: sum(model.took[name].values()))]
         days = model.took.setdefault(release, {})
         day = int(self._now // DAY_S)
         days[day] = days.get(day, 0) + 1
@@ -145,7 +149,7 @@ class Releases:
         days = model.opened.setdefault(fault_class, {})
         day = int(self._now // DAY_S)
         days[day] = days.get(day, 0) + 1
-        if not since or now - since > FRESH_D * DAY_S:
+        if not since or now - since > FRESH_D * DAY_S or release not in model.took:
             return None
         harm = self._harms.setdefault((name, release, fault_class), Harm())
         harm.openings += 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from diagnostics.changes import ChangeKind, Scope
 from diagnostics.faults import load_faults
-from diagnostics.releases import ALPHA, DAY_S, FRESH_D, KEPT, QUIET_S, RELEASE_CLASS, Releases, at_least
+from diagnostics.releases import ALPHA, DAY_S, FRESH_D, KEPT, QUIET_S, RELEASE_CLASS, RELEASES, Releases, at_least
 from diagnostics.topology import Device
 from tests.diagnostics.fleets import HOT, T0, Play, cameras
 
@@ -144,6 +144,18 @@ def test_what_is_remembered_is_bounded_and_survives_a_restart_exactly():
     unwatched = Releases()
     unwatched.load([])
     assert unwatched.anew
+
+
+def test_a_device_that_says_another_release_with_every_report_fills_no_memory_and_hides_no_harm():
+    releases = fleet()
+    at = T0 + 20 * DAY
+    took(releases, 6, at)
+    for n in range(1000):
+        took(releases, 1, at + n, f"made-up-{n}")
+    assert len(releases.export()[1][0][6]) == RELEASES
+    told = [falls_ill(releases, n, at + DAY, since=at) for n in range(4)]
+    assert any(told)
+    assert releases.opened("cam", "made-up-1", at, "F31", "cam-77", "site-77", at + DAY) is None
 
 
 def test_a_harmless_release_is_blamed_no_more_often_than_promised():
