@@ -6,12 +6,14 @@ on, recovery is never held, and what is still true when the reason ends opens th
 
 from collections.abc import Iterable
 
+from diagnostics.arrival import COUNTED_EVERY_S, WINDOW_COUNTS
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from diagnostics.episodes import Outcome, Phase
 from diagnostics.judging import Finding, evidence, impact, subject
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
 from diagnostics.releases import Releases
+from diagnostics.rule_file import SEEN_CLOCK
 from diagnostics.rules import Rule, Signature
 from diagnostics.shared_causes import Cause
 from diagnostics.storms import Storms
@@ -36,6 +38,7 @@ CHANGE_OF = {
 }
 NOT_BY_REPORTS = frozenset({"", UNDECIDED, OUTAGE, STORM})
 """What is told already, and reasons to hold that no report of the device itself ends."""
+WINDOWS_OF_A_CLOCK = 2.25  # and some reports are lost
 Times = tuple[float, float]
 
 
@@ -100,7 +103,7 @@ class Openings:
         if fault is None:
             held = UNDECIDED if rule.kind == "silence" else EXPECTED
             if rule.site_wait_s:
-                self.storms.everywhere.note(rule.name, site.site_id, times[1])
+                self.storms.everywhere.begins(rule.name, site.site_id, times[1])
             memory.hold(name, OpenFault(episode.since, {rule.name: episode.severity}, held))
             if held is EXPECTED:
                 self.open_if_free(memory, site, name, times, changes)
@@ -129,6 +132,8 @@ class Openings:
             if fault.held == STORM:
                 over = self.storms.leave(rule.fault_class, memory.device.device_id, times[1])
                 changes.extend([over] if over is not None else [])
+            if fault.held == EVERYWHERE:
+                self.storms.everywhere.ends(rule.name, site.site_id, times[1], self.fleet_size)
         if severity is not None and not fault.held:
             why = evidence(rule, finding.episode, memory)
             changes.append(change(kind, memory, rule, severity, why, times))
@@ -200,9 +205,12 @@ class Openings:
         if rule.site_share_max is not None and self._all_over_the_site(site, rule.name, rule.site_share_max):
             return SITE_WIDE
         if rule.site_wait_s:
-            if was == EVERYWHERE or self.storms.everywhere.has(rule.name, now, self.fleet_size):
+            everywhere, wait_s = self.storms.everywhere, neighbours_wait_s(memory, rule)
+            if everywhere.has(rule.name, now, self.fleet_size):
                 return EVERYWHERE
-            if memory.effective_at - episode.fired_at < rule.site_wait_s:
+            if was == EVERYWHERE and not everywhere.is_over(rule.name, episode.fired_at, wait_s, now):
+                return EVERYWHERE
+            if memory.effective_at - episode.fired_at < wait_s:
                 return NEIGHBOURS
         if any(memory.device.parent_id in site.trouble.get(name, ()) for name in rule.explained_by):
             return EXPLAINED
@@ -213,6 +221,15 @@ class Openings:
         alike = len(site.trouble.get(name, ()))
         all_of_them = sum(name in judging for judging in site.spoke.values())
         return all_of_them >= SITE_MIN and alike >= max(SHARED_MIN, share * all_of_them)
+
+
+def neighbours_wait_s(memory: Memory, rule: Rule) -> float:
+    """How long what fires waits for the neighbours' word. Of a wrong clock of ours, who has just restarted speaks at
+    once; who has not, when two windows of its clock have passed: until then it knows better.
+    """
+    if subject(rule) != SEEN_CLOCK:
+        return rule.site_wait_s
+    return max(rule.site_wait_s, WINDOWS_OF_A_CLOCK * WINDOW_COUNTS * max(COUNTED_EVERY_S, memory.gap_s))
 
 
 def waiting(memory: Memory) -> bool:

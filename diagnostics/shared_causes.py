@@ -123,14 +123,14 @@ MANY_OF_A_LARGE_FLEET = 0.001  # of a million devices ten begin the same trouble
 SITES = 3
 
 
-class Everywhere:
-    """How many devices of which sites began the same trouble, by rule and span. Cost: constant, whatever the fleet."""
+class Book:
+    """How many devices of which sites did the same, by rule and span. Cost: constant, whatever the fleet."""
 
     def __init__(self) -> None:
         self._spans: dict[str, dict[int, tuple[int, tuple[str, ...]]]] = {}  # count, the first sites
 
     def note(self, rule: str, site_id: str, now: float) -> None:
-        """A device's trouble begins to fire."""
+        """One more device."""
         span = int(now // SPAN_S)
         spans = {at: seen for at, seen in self._spans.get(rule, {}).items() if abs(at - span) <= 1}
         count, sites = spans.get(span, (0, ()))
@@ -138,7 +138,7 @@ class Everywhere:
         self._spans[rule] = spans
 
     def has(self, rule: str, now: float, fleet_size: int) -> bool:
-        """Whether so many began it on several sites within hours that the cause lies in none of them."""
+        """Whether so many did it on several sites within hours that the cause lies in none of them."""
         span = int(now // SPAN_S)
         near = [seen for at, seen in self._spans.get(rule, {}).items() if abs(at - span) <= 1]
         enough = max(min(MANY, max(MANY_LEAST, MANY_SHARE * fleet_size)), MANY_OF_A_LARGE_FLEET * fleet_size)
@@ -153,3 +153,41 @@ class Everywhere:
         self._spans = {
             rule: {span: (count, tuple(sites)) for span, count, sites in spans} for rule, spans in kept.items()
         }
+
+
+class Everywhere:
+    """Which rules' trouble began in many devices of several sites within hours, and when it ended in as many."""
+
+    def __init__(self) -> None:
+        self._begun, self._ended = Book(), Book()
+        self._over_at: dict[str, float] = {}
+
+    def begins(self, rule: str, site_id: str, now: float) -> None:
+        """A device's trouble begins to fire."""
+        self._begun.note(rule, site_id, now)
+
+    def has(self, rule: str, now: float, fleet_size: int) -> bool:
+        """Whether so many began it lately that the cause lies in none of them."""
+        return self._begun.has(rule, now, fleet_size)
+
+    def ends(self, rule: str, site_id: str, now: float, fleet_size: int) -> None:
+        """One of those who had it with all others is well."""
+        self._ended.note(rule, site_id, now)
+        if self._ended.has(rule, now, fleet_size):
+            self._over_at[rule] = now
+
+    def is_over(self, rule: str, since: float, wait_s: float, now: float) -> bool:
+        """Whether as many as it takes are well since then, the last of them for so long: who still has it, has it for
+        itself.
+        """
+        return since < self._over_at.get(rule, 0.0) <= now - wait_s
+
+    def export(self) -> dict[str, Any]:
+        """Everything, as JSON can carry it."""
+        return {"begun": self._begun.export(), "ended": self._ended.export(), "over": dict(self._over_at)}
+
+    def load(self, kept: dict[str, Any]) -> None:
+        """Take back what `export` gave; what was kept before it knew of endings is a matter of hours, and is left."""
+        self._begun.load(kept.get("begun", {}))
+        self._ended.load(kept.get("ended", {}))
+        self._over_at = dict(kept.get("over", {}))

@@ -182,9 +182,9 @@ def test_what_begins_on_many_sites_at_once_is_nobodys_and_stays_untold_until_it_
 def test_many_is_ten_or_half_of_a_small_fleet_on_three_sites():
     book = Everywhere()
     for number in range(4):
-        book.note("r", f"s{number % 2}", T0)
+        book.begins("r", f"s{number % 2}", T0)
     assert not book.has("r", T0, 8)
-    book.note("r", "s2", T0 + H)
+    book.begins("r", "s2", T0 + H)
     assert book.has("r", T0 + 2 * H, 8)
     assert not book.has("r", T0 + 2 * H, 1000)
     assert not book.has("r", T0 + 24 * H, 8)
@@ -192,8 +192,8 @@ def test_many_is_ten_or_half_of_a_small_fleet_on_three_sites():
     again = Everywhere()
     again.load(book.export())
     assert again.has("r", T0, 8)
-    book.note("r", "s9", T0 + 48 * H)
-    assert len(book.export()["r"]) == 1
+    book.begins("r", "s9", T0 + 48 * H)
+    assert len(book.export()["begun"]["r"]) == 1
 
 
 def test_our_own_clock_set_wrong_or_right_again_is_no_silence_and_no_fault():
@@ -224,9 +224,9 @@ def test_a_rule_that_names_a_bad_release_warns_of_the_devices_that_have_not_cras
 def test_what_ten_of_a_million_devices_begin_on_a_day_is_their_own():
     book = Everywhere()
     for number in range(12):
-        book.note("hot", f"site-{number}", T0)
+        book.begins("hot", f"site-{number}", T0)
     assert book.has("hot", T0, 10_000)
     assert not book.has("hot", T0, 1_000_000)
     for number in range(12, 1000):
-        book.note("hot", f"site-{number}", T0)
+        book.begins("hot", f"site-{number}", T0)
     assert book.has("hot", T0, 1_000_000)
