@@ -105,6 +105,7 @@ def history_of(connection: Connection, ticket_id: str) -> Sequence[HistoryEntry]
 
 def ticket_of(row: Row[Any]) -> Ticket:
     """A row of `tickets` as a ticket."""
+    evidence = json.loads(row.evidence)
     return Ticket(
         ticket_id=row.ticket_id,
         number=f"SG-{row.serial}",
@@ -123,7 +124,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         updated_at=row.updated_at,
         episodes=row.episodes,
         version=row.version,
-        evidence=_EVIDENCE.validate_python(json.loads(row.evidence)),
+        evidence=_EVIDENCE.validate_python(evidence),
         impact=_IMPACT.validate_python(json.loads(row.impact)) if row.impact else None,
         priority_at=row.priority_at,
         owner=row.owner,
@@ -133,6 +134,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         linked_to=row.linked_to,
         devices=tuple(json.loads(row.devices)),
         promise_at=row.promise_at,
+        evidence_rule=evidence.get("rule", row.rule),
     )
 
 
@@ -159,7 +161,7 @@ def _values(ticket: Ticket) -> dict[str, Any]:
         "updated_at": ticket.updated_at,
         "episodes": ticket.episodes,
         "version": ticket.version,
-        "evidence": storable(json.dumps(_EVIDENCE.dump_python(ticket.evidence))),
+        "evidence": storable(json.dumps({**_EVIDENCE.dump_python(ticket.evidence), "rule": ticket.evidence_rule})),
         "impact": json.dumps(_IMPACT.dump_python(ticket.impact)) if ticket.impact else None,
         "priority_at": ticket.priority_at,
         "owner": storable(ticket.owner),

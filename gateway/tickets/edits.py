@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from diagnostics.changes import Change, Evidence, Scope, Severity
+from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
 from gateway.tickets.policy import (
     Advise,
     Append,
@@ -17,6 +17,7 @@ from gateway.tickets.policy import (
     Raise,
     Reopen,
     Resolve,
+    rule_name,
 )
 from gateway.tickets.ticket import TRANSITIONS, CloseCode, Entry, HistoryEntry, State, Ticket, WaitingFor
 
@@ -190,19 +191,18 @@ def _edited(
 ) -> tuple[Ticket, Entry]:
     match decision:
         case Append(another=another, code=code):
-            edited = _with_evidence(ticket, change, priority_at, another=another)
+            edited = _kept_up(ticket, change, priority_at, another=another)
             return replace(edited, close_code=code or ticket.close_code), Entry.APPENDED
         case Raise(severity=severity, another=another):
             edited = _with_evidence(ticket, change, priority_at, another=another)
             return replace(edited, severity=severity), Entry.RAISED
         case Lower(severity=severity):
-            edited = _with_evidence(ticket, change, priority_at, another=False)
+            edited = _kept_up(ticket, change, priority_at, another=False)
             return replace(edited, severity=severity), Entry.LOWERED
         case Reopen(severity=severity):
             edited = _with_evidence(ticket, change, priority_at, another=True)
             return _moved(replace(edited, severity=severity), State.OPEN), Entry.REOPENED
         case Resolve(code=code):
-            # The evidence stays that of the fault; what recovered is told in the history.
             solved = replace(_moved(ticket, State.SOLVED), solved_at=now, close_code=code, promise_at=None)
             return solved, Entry.SOLVED
     assert_never(decision)
@@ -232,6 +232,7 @@ def _opened(decision: Open | Advise | Link, identity: Identity, change: Change, 
         priority_at=priority_at,
         linked_to=decision.linked_to if isinstance(decision, Link) else "",
         devices=change.devices,
+        evidence_rule=change.rule,
     )
     entry = Entry.LINKED if isinstance(decision, Link) else Entry.OPENED
     return ticket, HistoryEntry(now, entry, change.rule, decision.reason.value, change.evidence.note)
@@ -239,8 +240,20 @@ def _opened(decision: Open | Advise | Link, identity: Identity, change: Change, 
 
 def _with_evidence(ticket: Ticket, change: Change, priority_at: float, *, another: bool) -> Ticket:
     return replace(
+        _kept_up(ticket, change, priority_at, another=another), evidence=change.evidence, evidence_rule=change.rule
+    )
+
+
+def _kept_up(ticket: Ticket, change: Change, priority_at: float, *, another: bool) -> Ticket:
+    """The ticket with what a change says of it. The evidence stays that of the fault: another rule that joins
+    without being graver, and what recovers, are told in the history.
+    """
+    mine = rule_name(change) == ticket.evidence_rule.partition("@")[0]
+    says = mine and change.kind not in {ChangeKind.RECOVERED, ChangeKind.WITHDRAWN}
+    return replace(
         ticket,
-        evidence=change.evidence,
+        evidence=change.evidence if says else ticket.evidence,
+        evidence_rule=change.rule if says else ticket.evidence_rule,
         impact=change.impact,
         priority_at=priority_at,
         episodes=ticket.episodes + another,

@@ -188,7 +188,7 @@ def decide(known: Known | None, change: Change, entitlement: Entitlement, now: f
             top = max(others or change.severity, change.severity)
             return Lower(Reason.BETTER, top) if top < known.ticket.severity else Leave(Reason.NO_BETTER)
         case _:
-            return _amended(known, change, max(others or change.severity, change.severity))
+            return _amended(known, change, episode, max(others or change.severity, change.severity))
 
 
 def episodes_after(known: Known | None, change: Change, decision: Decision) -> tuple[Episode, ...]:
@@ -253,12 +253,17 @@ def _ends(known: Known, change: Change, others: Severity | None) -> Decision:
     return Lower(reason, others) if others < known.ticket.severity else Append(reason)
 
 
-def _amended(known: Known, change: Change, top: Severity) -> Decision:
+def _amended(known: Known, change: Change, episode: Episode, top: Severity) -> Decision:
     if top > known.ticket.severity:
         return Raise(Reason.LATE_DATA, top)
     if top < known.ticket.severity:
         return Lower(Reason.LATE_DATA, top)
-    if (change.evidence, change.impact) == (known.ticket.evidence, known.ticket.impact):
+    ticket = known.ticket
+    if rule_name(change) == ticket.evidence_rule.partition("@")[0]:
+        same = change.evidence == ticket.evidence
+    else:  # the ticket shows another rule's evidence: of this one only the onset is kept
+        same = (change.evidence.since, change.severity) == (episode.since, episode.severity)
+    if same and change.impact == ticket.impact:
         return Leave(Reason.SAME_EPISODE)
     return Append(Reason.LATE_DATA)
 

@@ -73,7 +73,8 @@ class Ticket:
     """One ticket. `number` is what people say ("SG-1042"); `key` = scope:scope id:fault class.
 
     `version` grows with each edit (optimistic locking). `advisory`: visible and honest, but no SLA (out of warranty and
-    contract). `episodes` counts openings that joined this ticket. Times are epoch seconds.
+    contract). `episodes` counts openings that joined this ticket. `rule` opened it; `evidence_rule` is the one whose
+    words the evidence is: the same one, or a graver one that joined. Times are epoch seconds.
     """
 
     ticket_id: str
@@ -103,6 +104,7 @@ class Ticket:
     linked_to: str = ""
     devices: tuple[str, ...] = ()
     promise_at: float | None = None  # "you hear from us before"
+    evidence_rule: str = ""  # rule@version
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,17 @@ async def test_a_change_opens_a_ticket_that_carries_its_evidence_and_whose_it_is
     ]
 
 
+async def test_the_evidence_names_its_own_rule_when_a_graver_one_joins(stores: Stores) -> None:
+    await register(stores.registry)
+    ticket = await opened(stores)
+    assert (ticket.rule, ticket.evidence_rule) == ("hot@1", "hot@1")
+    for severity, shown in ((Severity.WARNING, "hot@1"), (Severity.CRITICAL, "fan@2")):
+        joined = change(rule="fan@2", severity=severity, since=NOW + severity)
+        await stores.ledger.commit(batch(joined))
+        (ticket,) = await stores.tickets.of_device("cam-1")
+        assert (ticket.rule, ticket.evidence_rule) == ("hot@1", shown)
+
+
 async def test_an_impact_that_never_comes_is_kept(stores: Stores) -> None:
     await register(stores.registry)
     never = Impact(float("inf"), float("inf"), float("inf"))

@@ -6,6 +6,7 @@ import pytest
 
 from diagnostics.changes import ChangeKind, Severity
 from gateway.tickets.edits import (
+    Identity,
     IllegalStep,
     announcement,
     carry_out,
@@ -19,7 +20,7 @@ from gateway.tickets.edits import (
     take,
     wait,
 )
-from gateway.tickets.policy import Episode, Leave, Lower, Raise, Reason, Reopen
+from gateway.tickets.policy import Append, Episode, Leave, Lower, Open, Raise, Reason, Reopen
 from gateway.tickets.ticket import CloseCode, Entry, State, WaitingFor
 from tests.gateway.tickets.test_sla import fresh
 from tests.parts.stores import HOUR, NOW, change
@@ -122,3 +123,27 @@ def test_what_changes_a_ticket_needs_one_and_a_closed_one_is_final() -> None:
 
 def test_a_ticket_that_is_open_again_is_told() -> None:
     assert announcement(Reopen(Reason.CAME_BACK, Severity.HIGH)) == "ticket.reopened"
+
+
+def test_the_evidence_and_the_rule_beside_it_are_always_of_one_rule() -> None:
+    who = Identity("t1", "SG-1", "cam-1", "site", "toko")
+    opened = carry_out(Open(Reason.FIRST_EPISODE), None, who, change(note="hot"), NOW, NOW)
+    assert opened is not None
+    ticket = opened[0]
+
+    def then(decision, it):
+        done = carry_out(decision, ticket, who, it, NOW, NOW)
+        assert done is not None
+        return done[0].evidence.note, done[0].evidence_rule, done[0].rule
+
+    joined = change(rule="fan@3", note="the fan")
+    assert then(Append(Reason.ANOTHER_EPISODE, another=True), joined) == ("hot", "hot@1", "hot@1")
+    graver = change(ChangeKind.RAISED, rule="fan@3", severity=Severity.HIGH, note="the fan")
+    assert then(Raise(Reason.WORSE, Severity.HIGH), graver) == ("the fan", "fan@3", "hot@1")
+    late = change(ChangeKind.AMENDED, rule="hot@2", note="hotter")
+    assert then(Append(Reason.LATE_DATA), late) == ("hotter", "hot@2", "hot@1")
+    partly = change(ChangeKind.RECOVERED, note="cool")
+    assert then(Append(Reason.PARTLY_RECOVERED), partly) == ("hot", "hot@1", "hot@1")
+    assert then(Lower(Reason.PARTLY_RECOVERED, Severity.INFO), partly) == ("hot", "hot@1", "hot@1")
+    eased = change(ChangeKind.LOWERED, note="less hot")
+    assert then(Lower(Reason.BETTER, Severity.INFO), eased) == ("less hot", "hot@1", "hot@1")

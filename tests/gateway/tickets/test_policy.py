@@ -168,6 +168,13 @@ def test_late_data_amends_evidence_and_severity() -> None:
     assert decided(before, change(KINDS.AMENDED, Severity.INFO)) == Lower(Reason.LATE_DATA, Severity.INFO)
 
 
+def test_late_data_of_a_rule_that_the_ticket_does_not_show_counts_only_if_its_onset_moves() -> None:
+    before = known(State.OPEN, hot(), fan())
+    assert decided(before, change(KINDS.AMENDED, rule="fan@1", value=3.0)) == Leave(Reason.SAME_EPISODE)
+    earlier = change(KINDS.AMENDED, rule="fan@1", since=BEGUN - 60.0)
+    assert decided(before, earlier) == Append(Reason.LATE_DATA)
+
+
 @pytest.mark.parametrize("state", [State.SOLVED, State.CLOSED])
 @pytest.mark.parametrize("kind", [KINDS.LOWERED, KINDS.RECOVERED, KINDS.AMENDED])
 def test_what_improves_a_solved_ticket_is_left_alone(state: State, kind: ChangeKind) -> None:
