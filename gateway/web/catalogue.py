@@ -15,7 +15,7 @@ from gateway.web.language import LANGUAGES, LOCALE
 WEB = Path(__file__).parent
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "n_": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "n_": (1, 2), "told": None}
 PLURALS = "nplurals=1; plural=0;"
 HEADER = "# Siaga in Bahasa Indonesia. Kept by `python -m gateway.web.catalogue`; licence Apache-2.0, as the sources."
 

@@ -17,6 +17,7 @@ from gateway.rules.replay import Result
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
+from gateway.web.retold import retold
 from gateway.web.routes import Access, add
 from gateway.web.rules import MAX_NOTE, SHOWN, backtests_of, deed_refused, desk_of, newest_or_404, number_of
 from gateway.web.viewer import viewer_of
@@ -115,7 +116,7 @@ async def _page(request: web.Request, draft: Draft, *, said: str = "", status: i
     try:
         checked = desk.check(draft.text, newest)
     except RuleRefused as refusal:
-        raise web.HTTPUnprocessableEntity(reason=str(refusal)) from None
+        raise web.HTTPUnprocessableEntity(reason=retold(str(refusal))) from None
     job, result = _result(request, draft)
     context = {
         "draft": draft,
@@ -143,7 +144,7 @@ async def save(request: web.Request) -> web.StreamResponse:
     except KeyError:
         raise web.HTTPNotFound from None
     except RuleRefused as refusal:
-        raise web.HTTPUnprocessableEntity(reason=str(refusal)) from None
+        raise web.HTTPUnprocessableEntity(reason=retold(str(refusal))) from None
     except OutdatedDraft as conflict:
         said = _("Somebody saved this draft meanwhile. Your text is below; saving it now replaces theirs.")
         mine = replace(conflict.current, text=text)
@@ -158,7 +159,7 @@ async def save(request: web.Request) -> web.StreamResponse:
             of = {"draft_id": saved.draft_id, "version": saved.version}
             backtests_of(request).begin(saved.text, newest, days, str(form.get("devices", "")).strip()[:100], **of)
         except RuleRefused as refusal:
-            return await _page(request, saved, said=str(refusal), status=422)
+            return await _page(request, saved, said=retold(str(refusal)), status=422)
     raise web.HTTPSeeOther(f"/staff/rules/drafts/{draft.draft_id}#backtest")
 
 

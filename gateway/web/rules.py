@@ -15,6 +15,7 @@ from gateway.rules.jobs import Backtests
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
+from gateway.web.retold import retold
 from gateway.web.routes import Access, add
 from gateway.web.viewer import viewer_of
 
@@ -78,7 +79,7 @@ def deed_refused(refusal: Exception) -> web.HTTPException:
         newest = refusal.newest
         said = _("The rules were changed meanwhile (edition %(number)s). Look again, then decide.", number=newest)
         return web.HTTPConflict(reason=said)
-    return web.HTTPConflict(reason=str(refusal))
+    return web.HTTPConflict(reason=retold(str(refusal)))
 
 
 def _is_number(text: str) -> bool:

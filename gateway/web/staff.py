@@ -21,6 +21,7 @@ from gateway.web.directory import DIRECTORY, Directory
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
+from gateway.web.retold import retold
 from gateway.web.routes import Access, add
 
 KEYS_COOKIE = "siaga_keys"
@@ -72,7 +73,11 @@ def add_routes(app: web.Application) -> None:
     parts = app[PARTS]
     app[DIRECTORY] = Directory(parts.registry, parts.accounts, parts.clock)
     aiohttp_jinja2.get_env(app).globals.update(
-        labels=labels, updates=update_words, views=tuple(labels.VIEW_KEYS), rules_shown=parts.rules is not None
+        labels=labels,
+        updates=update_words,
+        views=tuple(labels.VIEW_KEYS),
+        rules_shown=parts.rules is not None,
+        retold=retold,
     )
     add(app, Access.STAFF, "GET", "/staff/settings", settings)
     add(app, Access.STAFF, "POST", "/staff/settings", save_settings)
