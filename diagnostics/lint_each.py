@@ -48,8 +48,8 @@ def errors_of(rule: Rule, catalogue: Catalogue, faults: Faults) -> Iterator[str]
             yield f"would fire on every device again and again: 3 is notable, 7 a ticket; limit {rule.steps[0].limit:g}"
         case Frozen() if rule.steps[0].limit <= 1:
             yield "would fire on every device: each value is the first of its kind; count at least 2 samples"
-        case Silence() if rule.steps[0].limit > TIMEOUTS:
-            yield f"can hardly fire: {rule.steps[0].limit:g} timeouts are months or years of silence"
+        case Silence():
+            yield from _silence(rule)
         case _:
             pass
 
@@ -106,6 +106,16 @@ def _signature(rule: Signature, catalogue: Catalogue) -> Iterator[str]:
         metric = catalogue.metric.get(sign.metric)
         if metric is not None and not _reached(metric, sign.above, sign.below):
             yield f"can never fire: no value of '{sign.metric}' gives the sign '{sign.say}'"
+
+
+def _silence(rule: Silence) -> Iterator[str]:
+    if rule.steps[0].limit > TIMEOUTS:
+        yield f"can hardly fire: {rule.steps[0].limit:g} timeouts are months or years of silence"
+    for name in ("for_s", "site_wait_s", "settle_s", "when"):
+        if getattr(rule, name):
+            yield f"{name}: who is silent says nothing more: give its time as limit, in timeouts, and remove {name}"
+    if rule.min_samples > 1:
+        yield "can never fire: who is silent gives no second sample: remove min_samples"
 
 
 def _reached(metric: Metric, above: float | None, below: float | None) -> bool:

@@ -155,6 +155,9 @@ class Outages:
         site = self._sites[memory.device.site_id]
         changes += self.bring_over(site, now)
         changes += self._openings.merge(memory, site, self._silence(memory, now), (now, now))
+        if device_id not in site.proving and any(fault.held == UNDECIDED for fault in memory.faults.values()):
+            site.held[device_id] = now  # the first step of a rule that waits for more than one timeout
+            self.restless[site.site_id] = None
 
     def wake(self, memory: Memory, now: float) -> None:
         """A silent device has reported. Its own episodes recover by its reports; its children and site are looked
@@ -223,8 +226,7 @@ class Outages:
             return []
         speaking = [other for other in self._sites.values() if other.spoke]
         alike = sum(is_outage(other, last_wills(other, now)) for other in speaking) if len(speaking) > 1 else 0
-        ours = alike >= BLIND_SITES and alike >= BLIND_SHARE * len(speaking)
-        return [] if ours else together
+        return [] if alike >= max(BLIND_SITES, BLIND_SHARE * len(speaking)) else together
 
     def suspect(self, memory: Memory, now: float, *, online: bool) -> None:
         """A status message or last will came."""
@@ -271,8 +273,7 @@ class Outages:
 
     def _open(self, site: Site, memory: Memory, now: float, changes: list[Change], parent: str) -> None:
         for name in {memory.plan.rules[rule].fault_class for rule in memory.plan.silences}:
-            fault = memory.faults.get(name)
-            if fault is not None and fault.held in {UNDECIDED, OUTAGE}:
+            if (fault := memory.faults.get(name)) is not None and fault.held in {UNDECIDED, OUTAGE}:
                 self.touched(memory.device.device_id)
                 self._openings.open_if_free(memory, site, name, (now, now), changes, parent)
 
@@ -285,9 +286,8 @@ class Outages:
             return
         site.outage = None
         changes.append(tell(ChangeKind.RECOVERED, site, outage, now))
-        for device_id in sorted(site.silent):
-            if device_id not in site.held:
-                self._must_prove(site, self._memories[device_id], now, site.site_id)
+        for device_id in sorted(site.silent.keys() - site.held.keys()):
+            self._must_prove(site, self._memories[device_id], now, site.site_id)
 
     def export(self) -> dict[str, Any]:
         """What belongs to no single device, as JSON can carry it."""

@@ -43,6 +43,42 @@ def test_silence_gets_worse_with_time_once():
     assert play.told()[2:] == ["recovered device:a-cam1:OFFLINE critical", "opened device:a-cam1:OFFLINE high"]
 
 
+LATER = SILENT.replace("limit = 1 }", "limit = 3 }")
+
+
+def test_a_rule_that_waits_for_three_timeouts_opens_after_three():
+    play = alive(LATER)
+    stopped = play.fleet.view("a-cam1").received_at
+    play.live(480, "a-cam1")
+    assert play.told() == []
+    play.live(600, "a-cam1")
+    assert play.told() == ["opened device:a-cam1:OFFLINE high"]
+    assert 540 <= play.seen[0].received_at - stopped <= 555
+    play.live(120)
+    assert play.told()[1:] == ["recovered device:a-cam1:OFFLINE high"]
+
+
+def test_who_falls_silent_with_its_site_opens_nothing_of_its_own_after_three_timeouts():
+    play = alive(LATER)
+    play.live(1800, *SITE_A)
+    assert play.told() == ["opened site:a:F39 critical"]
+    play.live(240, "a-cam1")
+    assert play.told()[1:] == ["recovered site:a:F39 critical", "opened device:a-cam1:OFFLINE high"]
+    assert play.seen[-1].parent == "a"
+
+
+def test_who_has_to_prove_itself_is_given_that_time_whatever_step_of_its_silence_comes_meanwhile():
+    play = alive(LATER)
+    play.live(420, *SITE_A)
+    play.live(120, "a-cam1")
+    assert play.told() == ["opened site:a:F39 critical", "recovered site:a:F39 critical"]
+    play.live(60, "a-cam1")
+    assert play.told()[2:] == []
+    play.live(240, "a-cam1")
+    assert play.told()[2:] == ["opened device:a-cam1:OFFLINE high"]
+    assert play.seen[-1].parent == "a"
+
+
 def test_a_device_that_never_reported_is_never_offline():
     play = Play(SILENT, FLEET)
     play.wait(86_400, 3600)

@@ -366,6 +366,22 @@ def level(body: str, name: str = "r", metric: str = "soc_temp_c") -> str:
             '[[rule]]\nname = "r"\nkind = "silence"\nsteps = [{ severity = "high", limit = 1e9 }]\n',
             "months or years of silence",
         ),
+        *(
+            (
+                f'[[rule]]\nname = "r"\nkind = "silence"\n{body}\nsteps = [{{ severity = "high", limit = 1 }}]\n',
+                f"r': {body.partition(' ')[0]}: who is silent says nothing more",
+            )
+            for body in (
+                "for_s = 600",
+                "site_wait_s = 600",
+                "settle_s = 600",
+                'when = [{ state = "recording", one_of = ["on"] }]',
+            )
+        ),
+        (
+            '[[rule]]\nname = "r"\nkind = "silence"\nmin_samples = 2\nsteps = [{ severity = "high", limit = 1 }]\n',
+            "gives no second sample",
+        ),
         (
             '[[rule]]\nname = "r"\nkind = "state"\nstate = "daynight"\none_of = ["day", "night"]\nseverity = "high"\n',
             "these are all the words of 'daynight'",
