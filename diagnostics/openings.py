@@ -206,9 +206,8 @@ class Openings:
             return SITE_WIDE
         if rule.site_wait_s:
             everywhere, wait_s = self.storms.everywhere, neighbours_wait_s(memory, rule)
-            if everywhere.has(rule.name, now, self.fleet_size):
-                return EVERYWHERE
-            if was == EVERYWHERE and not everywhere.is_over(rule.name, episode.fired_at, wait_s, now):
+            shared = everywhere.has(rule.name, episode.fired_at, now, self.fleet_size) or was == EVERYWHERE
+            if shared and not everywhere.is_over(rule.name, episode.fired_at, wait_s, now):
                 return EVERYWHERE
             if memory.effective_at - episode.fired_at < wait_s:
                 return NEIGHBOURS

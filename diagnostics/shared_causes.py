@@ -6,6 +6,7 @@ device's own) closes it. On several sites within hours: not even a site has it, 
 Times are the gateway's.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +117,7 @@ class SharedCauses:
 
 
 SPAN_S = 4 * 3600.0  # of a bucket: what devices believe of our clock turns within hours, by how often they report
+NEAR_S = 3 * SPAN_S
 MANY = 10
 MANY_SHARE = 0.5
 MANY_LEAST = 3
@@ -160,15 +162,20 @@ class Everywhere:
 
     def __init__(self) -> None:
         self._begun, self._ended = Book(), Book()
+        self._seen: dict[str, tuple[float, float]] = {}  # when so many had begun, first and last
         self._over_at: dict[str, float] = {}
 
     def begins(self, rule: str, site_id: str, now: float) -> None:
         """A device's trouble begins to fire."""
         self._begun.note(rule, site_id, now)
 
-    def has(self, rule: str, now: float, fleet_size: int) -> bool:
-        """Whether so many began it lately that the cause lies in none of them."""
-        return self._begun.has(rule, now, fleet_size)
+    def has(self, rule: str, fired_at: float, now: float, fleet_size: int) -> bool:
+        """Whether what a device has since then began so widely that its cause lies in none of them."""
+        first, last = self._seen.get(rule, (-math.inf, -math.inf))
+        if self._begun.has(rule, now, fleet_size):
+            first, last = self._seen[rule] = (first if 0.0 <= now - last <= NEAR_S else now, now)
+            return True
+        return first - NEAR_S <= fired_at <= last
 
     def ends(self, rule: str, site_id: str, now: float, fleet_size: int) -> None:
         """One of those who had it with all others is well."""
@@ -176,18 +183,21 @@ class Everywhere:
         if self._ended.has(rule, now, fleet_size):
             self._over_at[rule] = now
 
-    def is_over(self, rule: str, since: float, wait_s: float, now: float) -> bool:
+    def is_over(self, rule: str, fired_at: float, wait_s: float, now: float) -> bool:
         """Whether as many as it takes are well since then, the last of them for so long: who still has it, has it for
         itself.
         """
-        return since < self._over_at.get(rule, 0.0) <= now - wait_s
+        return fired_at < self._over_at.get(rule, 0.0) <= now - wait_s
 
     def export(self) -> dict[str, Any]:
         """Everything, as JSON can carry it."""
-        return {"begun": self._begun.export(), "ended": self._ended.export(), "over": dict(self._over_at)}
+        seen = {rule: list(times) for rule, times in self._seen.items()}
+        begun, ended = self._begun.export(), self._ended.export()
+        return {"begun": begun, "ended": ended, "seen": seen, "over": dict(self._over_at)}
 
     def load(self, kept: dict[str, Any]) -> None:
         """Take back what `export` gave; what was kept before it knew of endings is a matter of hours, and is left."""
         self._begun.load(kept.get("begun", {}))
         self._ended.load(kept.get("ended", {}))
+        self._seen = {rule: (first, last) for rule, (first, last) in kept.get("seen", {}).items()}
         self._over_at = dict(kept.get("over", {}))

@@ -40,6 +40,7 @@ class Town(Play):
         super().__init__(CLOCKS, cameras(4, "a", "b", "c", "d"))
         self.true, self.error_s = T0, 0.0
         self.wrong: dict[str, float] = {}
+        self.states: dict[str, dict[str, str]] = {}
         self.up_since = {device.device_id: T0 - 100 * H for device in self.devices}
 
     def restart(self, device_id: str) -> None:
@@ -56,7 +57,8 @@ class Town(Play):
                 name = device.device_id
                 self.seq[name] = self.seq.get(name, 0) + 1
                 said = self.true + self.wrong.get(name, 0.0)
-                report = Report(name, self.boot.get(name, 1), self.seq[name], said, self.now, {"cpu_pct": 20.0}, {})
+                boot, states = self.boot.get(name, 1), self.states.get(name, {})
+                report = Report(name, boot, self.seq[name], said, self.now, {"cpu_pct": 20.0}, states)
                 report.uptime_s = self.true - self.up_since[name]
                 self.send(report)
             self.seen += self.fleet.tick(self.now)
@@ -73,6 +75,20 @@ def test_who_restarts_while_our_clock_is_wrong_notices_first_and_has_no_ticket(
     town.run(restarts_after_h)
     town.restart("b-1")
     town.run(20 - restarts_after_h)
+    town.error_s = 0.0
+    town.run(30)
+    assert town.told() == []
+
+
+def test_planned_work_while_our_clock_is_wrong_makes_it_nobodys_fault_either() -> None:
+    town = Town()
+    town.run(30)
+    town.error_s = 5400.0
+    town.run(17)
+    town.states["b-1"] = {"maintenance": "on"}
+    town.run(1)
+    town.states["b-1"] = {"maintenance": "off"}
+    town.run(8)
     town.error_s = 0.0
     town.run(30)
     assert town.told() == []
@@ -123,4 +139,4 @@ def test_the_end_of_what_was_everywhere_is_told_by_as_many_as_its_beginning_and_
 def test_what_an_older_version_kept_of_everywhere_is_left() -> None:
     book = Everywhere()
     book.load({"clock-ahead": [[122723, 3, ["a", "b", "c"]]]})
-    assert not book.has("clock-ahead", T0, 4)
+    assert not book.has("clock-ahead", T0, T0, 4)

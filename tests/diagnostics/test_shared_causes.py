@@ -183,17 +183,30 @@ def test_many_is_ten_or_half_of_a_small_fleet_on_three_sites():
     book = Everywhere()
     for number in range(4):
         book.begins("r", f"s{number % 2}", T0)
-    assert not book.has("r", T0, 8)
+    assert not book.has("r", T0, T0, 8)
     book.begins("r", "s2", T0 + H)
-    assert book.has("r", T0 + 2 * H, 8)
-    assert not book.has("r", T0 + 2 * H, 1000)
-    assert not book.has("r", T0 + 24 * H, 8)
-    assert not book.has("other", T0, 8)
+    assert not book.has("r", T0, T0 + 2 * H, 1000)
+    assert book.has("r", T0, T0 + 2 * H, 8)
+    assert not book.has("r", T0 + 24 * H, T0 + 24 * H, 8)
+    assert not book.has("other", T0, T0, 8)
     again = Everywhere()
     again.load(book.export())
-    assert again.has("r", T0, 8)
+    assert again.has("r", T0, T0, 8)
     book.begins("r", "s9", T0 + 48 * H)
     assert len(book.export()["begun"]["r"]) == 1
+
+
+def test_what_began_with_all_others_is_theirs_however_late_it_is_looked_at():
+    book = Everywhere()
+    for number in range(10):
+        book.begins("r", f"s{number}", T0)
+    assert book.has("r", T0, T0 + H, 100)
+    again = Everywhere()
+    again.load(book.export())
+    for known in (book, again):
+        assert known.has("r", T0 - 8 * H, T0 + 240 * H, 100)
+        assert not known.has("r", T0 - 24 * H, T0 + 240 * H, 100)
+        assert not known.has("r", T0 + 2 * H, T0 + 240 * H, 100)
 
 
 def test_our_own_clock_set_wrong_or_right_again_is_no_silence_and_no_fault():
@@ -225,8 +238,9 @@ def test_what_ten_of_a_million_devices_begin_on_a_day_is_their_own():
     book = Everywhere()
     for number in range(12):
         book.begins("hot", f"site-{number}", T0)
-    assert book.has("hot", T0, 10_000)
-    assert not book.has("hot", T0, 1_000_000)
-    for number in range(12, 1000):
+    assert not book.has("hot", T0, T0, 1_000_000)
+    assert book.has("hot", T0, T0, 10_000)
+    book = Everywhere()
+    for number in range(1000):
         book.begins("hot", f"site-{number}", T0)
-    assert book.has("hot", T0, 1_000_000)
+    assert book.has("hot", T0, T0, 1_000_000)
