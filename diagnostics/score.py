@@ -21,6 +21,7 @@ DAY = 86_400.0
 MONTH = 30 * DAY
 AFTER_S = 2 * DAY
 BLIND_AFTER_S = 900.0
+EXACT_S = HOUR  # a date that is told as exact may be off by so much
 FLOOD_BIN_S = 600.0
 FLOOD = 10
 OUTAGE_CLASS = "F39"
@@ -88,6 +89,8 @@ class ClassScore:
     false: list[Raised] = field(default_factory=list)
     in_interval: int = 0
     with_interval: int = 0
+    right_dates: int = 0  # of those told as exact, which are no interval
+    exact_dates: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -218,7 +221,12 @@ def _judge_fault(part: ClassScore, fault: Fault, tickets: Iterable[Raised], used
         part.late += 1
         part.tardy.append(fault)
     impact = first.impact
-    if impact is not None and lead > 0:
+    if impact is None or lead <= 0:
+        return
+    if first.opened_at + EXACT_S < impact.earliest_at == impact.latest_at:  # "it is so far already" is no date
+        part.exact_dates += 1
+        part.right_dates += abs(fault.visible_at - impact.median_at) <= EXACT_S
+    else:
         part.with_interval += 1
         part.in_interval += impact.earliest_at <= fault.visible_at <= impact.latest_at
 

@@ -52,6 +52,8 @@ def _join(whole: ClassScore, part: ClassScore) -> None:
     whole.false += part.false
     whole.in_interval += part.in_interval
     whole.with_interval += part.with_interval
+    whole.right_dates += part.right_dates
+    whole.exact_dates += part.exact_dates
 
 
 def report(score: Score) -> dict[str, object]:
@@ -85,6 +87,10 @@ def report(score: Score) -> dict[str, object]:
         "own_clock_wrong": score.wrong_clocks,
         "tickets_by_own_clock": len(score.by_wrong_clock),
         "forecast_interval_coverage": _share(interval, intervals),
+        "exact_dates_right": _share(
+            sum(part.right_dates for part in score.classes.values()),
+            sum(part.exact_dates for part in score.classes.values()),
+        ),
         "flood_share": round(score.flood_share, 4),
         "targets": _targets(score, leads),
         "classes": {name: _class_report(part) for name, part in sorted(score.classes.items())},
@@ -126,6 +132,7 @@ def _class_report(part: ClassScore) -> dict[str, object]:
         "coverage": _share(part.early, part.injected),
         "lead_h": _spread([lead for lead in part.leads if lead > 0]),
         "delay_h": _spread(part.delays),
+        "interval_coverage": _share(part.in_interval, part.with_interval),
         "false": len(part.false),
         "duplicates": part.duplicates,
     }

@@ -128,7 +128,23 @@ def test_forecasts_are_judged_by_their_interval():
     good = Impact(T0 + 14 * D, T0 + 15 * D, T0 + 16 * D)
     score = board([ticket(impact=good), ticket("s1-1", impact=Impact(T0, T0, T0))], [fault(), fault("s1-1")])
     part = score.classes["F07"]
-    assert (part.with_interval, part.in_interval) == (2, 1)
+    assert (part.with_interval, part.in_interval, part.exact_dates) == (2, 1, 0)
+    assert report(score)["classes"]["F07"]["interval_coverage"]["share"] == 0.5
+
+
+def test_a_date_that_is_told_as_exact_is_no_interval_and_is_right_within_an_hour():
+    def exact(at: float) -> Impact:
+        return Impact(at, at, at)
+
+    seen = fault().visible_at
+    ills = [fault(), fault("s1-1"), fault("s2-1")]
+    tickets = [ticket(impact=exact(seen + H)), ticket("s1-1", impact=exact(seen - 2 * H))]
+    score = board([*tickets, ticket("s2-1")], ills)
+    part = score.classes["F07"]
+    assert (part.exact_dates, part.right_dates, part.with_interval) == (2, 1, 0)
+    told = report(pool([score, score]))
+    assert (told["exact_dates_right"]["share"], told["exact_dates_right"]["of"]) == (0.5, 4)
+    assert told["forecast_interval_coverage"]["of"] == 0
 
 
 def test_a_flood_is_more_than_ten_openings_in_ten_minutes():
