@@ -108,14 +108,13 @@ def unknown_in_examples(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
     for example in rule.examples:
         tables = [part.metrics for part in example.segments] + ([example.peers.metrics] if example.peers else [])
         for name, value in chain.from_iterable(table.items() for table in tables):
-            metric = catalogue.metric.get(name)
-            if metric is None:
+            if name not in catalogue.metric:
                 yield f"example: {example.say}: metric '{name}' is not in the catalogue"
-                continue
-            low, high = metric.range
-            for number in value if isinstance(value, tuple) else (value,):
-                if not low <= number <= high:
-                    yield f"example: {example.say}: {name} = {number:g}, but it lies from {low:g} to {high:g}"
+            else:
+                low, high = catalogue.metric[name].range
+                for number in value if isinstance(value, tuple) else (value,):
+                    if not low <= number <= high:
+                        yield f"example: {example.say}: {name} = {number:g}, but it lies from {low:g} to {high:g}"
 
 
 def _parse_rule(table: dict[str, Any], catalogue: Catalogue) -> Rule:

@@ -127,6 +127,35 @@ def test_a_silent_device_that_gets_worse_is_judged_by_the_new_rules():
     assert "a-cam1" not in behind(play.fleet)
 
 
+def test_a_fleet_that_has_heard_nobody_has_nobody_to_bring_over():
+    play = Play(HOT, SITES)
+    assert play.fleet.adopt(engine_of(OTHER), play.now) == []
+    assert list(play.fleet.editions) == [1]
+    play.report("cam-1", soc_temp_c=85)
+    assert [change.rule for change in play.seen] == ["warm@1"]
+
+
+def test_a_restart_in_the_middle_goes_on_where_it_was():
+    play = hot_fleet()
+    play.wait(30, 1)
+    left = behind(play.fleet)
+    assert 0 < len(left) < 64
+    again = Play(HOT, SITES)
+    again.fleet = slowly(Fleet(engine_of(HOT), SITES, play.now))
+    again.fleet.judged_by(play.fleet.editions)
+    again.fleet.restore_shared(play.fleet.save_shared())
+    for device in SITES:
+        again.fleet.restore(device.device_id, play.fleet.save(device.device_id))
+    assert behind(again.fleet) == left
+    play.seen.clear()
+    again.now = play.now
+    for one in (play, again):
+        while behind(one.fleet):
+            one.wait(1, 1)
+    assert (again.now, again.told()) == (play.now, play.told())
+    assert len(again.told()) == len(left)
+
+
 def test_the_same_tick_again_brings_nobody_over():
     play = hot_fleet()
     play.wait(1, 1)

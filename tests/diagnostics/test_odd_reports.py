@@ -10,6 +10,7 @@ from diagnostics.patience import NOVELTIES
 from tests.diagnostics.fleets import HOT, T0, Play
 from tests.diagnostics.test_hot_path import GUARDED, PERCENTS
 from tests.diagnostics.test_kinds import ERRORS, WEAR
+from tests.diagnostics.test_patience import insane
 
 RATIO = """
 [[rule]]
@@ -128,19 +129,32 @@ def test_a_value_that_a_guard_excuses_is_no_reason_to_look_at_a_report_with_gaps
     assert play.told() == ["opened device:cam:F11 warning"]
 
 
-def test_a_report_in_which_nothing_can_be_leaves_what_was_known():
+@pytest.mark.parametrize(("degrees", "percent"), [(1e15, -1e15), (1e15, 1e15), (-1e15, -1e15)])
+def test_a_report_in_which_nothing_can_be_leaves_what_was_known(degrees, percent):
     play = Play(HOT)
     play.report(soc_temp_c=50.0, cpu_pct=20.0)
     was = play.now
     for _ in range(5):
         play.now += 60
-        play.report(soc_temp_c=1e15, cpu_pct=-1e15)
+        play.report(soc_temp_c=degrees, cpu_pct=percent)
     view = play.fleet.view("cam")
     assert view.impossible_values == 10
     assert view.metrics == {"soc_temp_c": (was, 50.0), "cpu_pct": (was, 20.0)}
     play.now += 60
     play.report(soc_temp_c=85.0, cpu_pct=1e15)
     assert play.told() == ["opened device:cam:F07 warning"]
+
+
+@pytest.mark.parametrize("beyond", [1e15, -1e15])
+def test_a_device_that_nobody_listens_to_any_more_still_shows_how_much_of_it_is_impossible(beyond):
+    play = insane()
+    before, told = play.fleet.view("cam"), play.told()
+    for number in range(1, 4):
+        play.now += 60
+        play.report(**dict.fromkeys(PERCENTS, beyond))
+        assert play.fleet.view("cam").impossible_values == number * len(PERCENTS)
+    assert play.fleet.view("cam").metrics == before.metrics
+    assert play.told() == told
 
 
 def test_many_impossible_values_are_told_by_the_rule_that_counts_them():

@@ -168,6 +168,17 @@ def test_forecasts_keep_their_past_when_another_rule_joins_or_leaves():
     assert play.fleet._memories["cam"].blocks[0].points(0) == []
 
 
+def test_a_trend_is_told_on_the_same_day_whether_or_not_other_rules_join_in_between():
+    steady, other = Play(WEAR), Play(WEAR)
+    for play in (steady, other):
+        run_days(play, 3, lambda day: 70 + day)
+        if play is other:
+            adopt(play, WEAR + HOT)
+        run_days(play, 10, lambda day: 70 + day)
+    assert steady.told() == ["opened device:cam:F01 warning"]
+    assert steady.seen == other.seen
+
+
 def test_what_a_peer_rule_measured_leaves_its_group_with_the_rule():
     play = Play(PEER, site("a"))
     play.live(4000, soc_temp_c=50)

@@ -105,6 +105,34 @@ def test_last_wills_together_tell_of_an_outage_within_a_minute():
     assert play.told() == ["opened site:a:F39 critical", "recovered site:a:F39 critical"]
 
 
+def test_last_wills_of_devices_whose_silence_is_known_tell_of_no_outage():
+    """A broker that was held up delivers them hours after the cameras went, one by one, for reasons of their own."""
+    play, gone = alive(), [f"a-cam{number}" for number in range(5)]
+    for number in range(1, 6):
+        play.live(540, *gone[:number])
+    told = play.told()
+    assert sorted(told) == [f"opened device:{name}:OFFLINE high" for name in gone]
+    for name in gone:
+        play.will(name)
+    play.live(300, *gone)
+    assert play.told() == told
+
+
+def test_a_restart_during_an_outage_goes_on_with_it():
+    play = alive()
+    play.live(900, *SITE_A)
+    again = Play(SILENT, FLEET)
+    again.fleet.restore_shared(play.fleet.save_shared())
+    for device in FLEET:
+        again.fleet.restore(device.device_id, play.fleet.save(device.device_id))
+    again.now, again.seq = play.now, dict(play.seq)
+    assert play.told() == ["opened site:a:F39 critical"]
+    for one in (play, again):
+        one.live(900, "a-cam3")
+    assert again.seen == play.seen[1:]
+    assert again.told() == ["recovered site:a:F39 critical", "opened device:a-cam3:OFFLINE high"]
+
+
 def test_last_wills_of_all_sites_at_once_prove_nothing():
     play = alive()
     for device in FLEET:

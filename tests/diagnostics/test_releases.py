@@ -124,6 +124,22 @@ def test_a_week_without_another_one_ends_it_and_what_never_was_enough_is_forgott
     assert releases.export()[2] == []
 
 
+def test_two_releases_that_harm_end_each_by_itself():
+    releases = fleet()
+    at = T0 + 20 * DAY
+    took(releases, 6, at)
+    took(releases, 6, at, "2.5.0")
+    for n in range(3):
+        told = falls_ill(releases, n, at + DAY, since=at)
+    assert told is not None
+    for n in range(3):
+        told = releases.opened("cam", "2.5.0", at, "F31", f"other-{n}", f"other-site-{n}", at + 3 * DAY)
+    assert told is not None
+    assert told.scope_id == "cam 2.5.0"
+    assert [change.scope_id for change in releases.tick(at + DAY + QUIET_S + 1)] == [f"cam {NEW}"]
+    assert [change.scope_id for change in releases.tick(at + 3 * DAY + QUIET_S + 1)] == ["cam 2.5.0"]
+
+
 def test_what_is_remembered_is_bounded_and_survives_a_restart_exactly():
     releases = fleet()
     at = T0 + 20 * DAY

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from diagnostics.engine import Engine
 from diagnostics.telemetry import Report
-from tests.diagnostics.fleets import CATALOGUE, T0, Play, camera, rules
+from tests.diagnostics.fleets import CATALOGUE, HOT, T0, Play, camera, rules
 from tests.diagnostics.test_kinds import FROZEN, PEER, USUAL, WEAR
 
 METRICS = (
@@ -111,6 +111,36 @@ def test_a_usual_value_that_no_bound_fits_is_judged_with_every_sample(metric, us
         play.now += 3600.0
         play.report(**{metric: usual * 1.5})
     assert play.told() == (["opened device:cam:F11 warning"] if usual else [])
+
+
+def test_a_day_without_a_value_says_nothing_of_a_date_while_another_fault_goes_on():
+    play = Play(WEAR + HOT)
+    for day in range(12):
+        play.now = T0 + 86_400.0 * day
+        play.report(soc_temp_c=85.0, **({"sd_life_used_pct": 80.0 + day} if day < 3 else {}))
+    assert play.told() == ["opened device:cam:F07 warning"]
+    assert play.fleet.view("cam").episodes[0].fault_class == "F07"
+    assert len(play.fleet.view("cam").episodes) == 1
+
+
+def test_a_baseline_learns_from_the_samples_that_carry_its_metric_and_from_no_others():
+    text = """
+[[rule]]
+name = "surprise"
+kind = "baseline"
+metric = "kbps"
+steps = [{ severity = "warning", limit = 7 }]
+"""
+    plain, others = Play(text), Play(text)
+    for hour in range(24 * 30):
+        for play in (plain, others):
+            play.now = T0 + 3600.0 * hour
+            if hour % 5:
+                play.report(kbps=1000.0 + hour % 7 if hour < 24 * 29 else 9000.0)
+        if not hour % 5:
+            others.report(cpu_pct=20.0)
+    assert others.seen == plain.seen
+    assert plain.told()[0] == "opened device:cam:F07 warning"
 
 
 def test_a_device_silent_for_longer_than_anybody_looks_back_keeps_no_empty_days():
