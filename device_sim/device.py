@@ -31,10 +31,10 @@ class Device(Habits):
     """
 
     __slots__ = (
-        "_active", "_next_turn", "_outlook", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down",
+        "_active", "_next_turn", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down",
         "battery", "boot", "booted_at", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc",
         "down", "elapsed_s", "events", "firmware", "held", "hung", "infrared", "interval_s", "kind", "microphone",
-        "night", "noise", "now", "outdoor", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq",
+        "night", "noise", "now", "outdoor", "outlook", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq",
         "serial", "spec", "wifi", "world", "zone",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ class Device(Habits):
         self.rec_since = start - 400 * 86400.0
         self.draw(spec.model, self.random.uniform)
         self.night = False
-        self._outlook = Outlook()
+        self.outlook = Outlook()
         self.now, self.elapsed_s, self.interval_s = start, interval_s, interval_s
         self.complete_every = 4
         self._until_complete = 0
@@ -124,10 +124,9 @@ class Device(Habits):
         self.elapsed_s = elapsed_s if 0.0 < elapsed_s < 4 * self.interval_s else self.interval_s
         self.now = now
         self.noise.move()
-        ahead, row = self._outlook.at(self, now)
         complete = self._until_complete <= 0
         self._until_complete = self.complete_every - 1 if complete else self._until_complete - 1
-        m, s = measure(self, now, ahead, row, complete)
+        m, s = measure(self, now, complete)
         if now >= self._next_turn:
             self._turn(now)
         if self._active:

@@ -15,10 +15,7 @@ _LENGTH: Final = 32_768
 _source = Random("siaga/noise")
 _ring = [max(-3.8, min(3.8, _source.gauss(0.0, 1.0))) for _ in range(_LENGTH)]
 _RING: Final = tuple(_ring + _ring[:WIDTH])
-
-
-_ARRAY: Final = np.array(_RING)
-_WINDOW: Final = np.arange(WIDTH)
+_PLACES: Final = np.lib.stride_tricks.sliding_window_view(np.array(_RING), WIDTH)
 
 
 class Noise:
@@ -41,7 +38,6 @@ class Noise:
         return _RING[self._at : self._at + WIDTH]
 
     def coming(self, count: int) -> NDArray[np.float64]:
-        """The present row and those after it, without going on."""
-        places = (self._at + self._stride * np.arange(count)) % _LENGTH
-        rows: NDArray[np.float64] = _ARRAY[places[:, None] + _WINDOW]
-        return rows
+        """The present row and those after it, each a column here, then their absolute values; without going on."""
+        rows = _PLACES[(self._at + self._stride * np.arange(count)) % _LENGTH].T
+        return np.concatenate((rows, np.abs(rows)))

@@ -11,7 +11,6 @@ from device_sim.models import Kind
 
 if TYPE_CHECKING:
     from device_sim.device import Device
-    from device_sim.foresight import Foresight
 
 Metrics = dict[str, float]
 States = dict[str, str]
@@ -20,34 +19,35 @@ _WARM_S: Final = 7200.0
 _COLD_S: Final = 40 * 3600.0  # after that a restart is no longer seen in the memory in use (1e-8 of a per cent)
 
 
-def measure(d: Device, now: float, ahead: Foresight, row: int, complete: bool) -> tuple[Metrics, States]:
+def measure(d: Device, now: float, complete: bool) -> tuple[Metrics, States]:
     """One report of a healthy device; `complete` adds what changes slowly."""
-    m: Metrics = dict(zip(ahead.names, ahead.values[row].tolist(), strict=False))  # equal by construction
+    m, aside = d.outlook.at(d, now)
+    log_mb, hot_px, mem_pct, by_night, lux, activity, charge_noise, charged_noise = aside
     awake_s = now - d.booted_at
-    filled = m["mem_used_pct"]
     if awake_s < _COLD_S:
-        filled -= 7.0 * math.exp(-awake_s / _WARM_S)
-    m["mem_used_pct"] = filled * 10 // 1 / 10
+        m["mem_used_pct"] = (mem_pct - 7.0 * math.exp(-awake_s / _WARM_S)) * 10 // 1 / 10
     s: States = {"reset_reason": d.reset_reason}
     if d.kind is Kind.CAMERA:
-        night = ahead.nights[row]
+        night = by_night > 0.0
         if night is not d.night:
             d.night, d.ircut_cycles = night, d.ircut_cycles + 1
         s["daynight"] = "night" if night else "day"
         if d.ptz:
             m["ptz_stall_cnt"] = float(d.stalls)
         if d.battery:
-            _battery(d, ahead.lux[row], m)
+            _battery(d, lux, charge_noise, charged_noise, m)
         if d.sd:
             d.written_gb += m["kbps"] * d.elapsed_s / 8e6
-            m["fs_err_cnt"] = float(d.fs_errors)
+            if d.fs_errors:
+                m["fs_err_cnt"] = float(d.fs_errors)
             s["sd_state"] = "rw"
-            _records(d, now, ahead.activity[row], m, s)
+            _records(d, now, activity, m, s)
     elif d.kind is Kind.RECORDER:
         s["raid_state"] = "ok" if d.disks > 1 else "none"
-        _records(d, now, ahead.activity[row], m, s)
+        _records(d, now, activity, m, s)
     if complete:
-        _slow(d, now, m, s)
+        m["log_mb_per_d"] = log_mb
+        _slow(d, now, hot_px, m, s)
     return m, s
 
 
@@ -62,22 +62,20 @@ def _records(d: Device, now: float, activity: float, m: Metrics, s: States) -> N
     s["rec_mode"] = "motion" if d.motion_only else "continuous"
 
 
-def _battery(d: Device, lux: float, m: Metrics) -> None:
+def _battery(d: Device, lux: float, charge_noise: float, charged_noise: float, m: Metrics) -> None:
     """A 100 Wh battery and a 20 W panel; the charge of the last 24 h decays exponentially with that time."""
-    z = d.z
     sun_w = 20.0 * min(1.0, lux / 50_000.0) * d.panel
     hours = d.elapsed_s / 3600.0
     room = 1.0 if d.charge_wh < 92.0 else max(0.12, (100.0 - d.charge_wh) / 8.0)
     taken = sun_w * hours * room
     d.charge_wh = min(100.0, max(0.0, d.charge_wh + taken - (0.75 + 0.0006 * m["ir_ma"]) * hours))
     d.charged_24h += taken - d.charged_24h * min(1.0, hours / 24.0)
-    m["battery_pct"] = min(100.0, max(0.0, d.charge_wh + 0.3 * z[31])) * 10 // 1 / 10
-    m["charge_wh_per_d"] = max(0.0, d.charged_24h + 0.4 * z[32]) * 10 // 1 / 10
+    m["battery_pct"] = min(100.0, max(0.0, d.charge_wh + 0.3 * charge_noise)) * 10 // 1 / 10
+    m["charge_wh_per_d"] = max(0.0, d.charged_24h + 0.4 * charged_noise) * 10 // 1 / 10
 
 
-def _slow(d: Device, now: float, m: Metrics, s: States) -> None:
+def _slow(d: Device, now: float, hot_px: float, m: Metrics, s: States) -> None:
     """What firmware sends each hour and after a boot."""
-    z = d.z
     left = (d.cert_until - now) / 86400.0
     if left < 29.0:  # firmware asks for a new one a month before the end and has it within a day
         d.cert_until += 365 * 86400.0
@@ -86,13 +84,12 @@ def _slow(d: Device, now: float, m: Metrics, s: States) -> None:
     m["emmc_life_level"] = d.emmc_level
     m["emmc_pre_eol"] = 1.0
     m["sys_fs_err_cnt"] = 0.0
-    m["log_mb_per_d"] = (d.log_mb + 0.35 * abs(z[41])) * 10 // 1 / 10
     s["cfg_hash"] = d.cfg_hash
     s["cfg_origin"] = "job"
     s["serial"] = d.serial
     s["cert_renewal"] = "in_progress" if left < 30.0 else "idle"
     if d.kind is Kind.CAMERA:
-        m["hot_px_cnt"] = (d.hot_px + 0.6 * abs(z[42])) // 1
+        m["hot_px_cnt"] = hot_px
         m["ircut_cycle_cnt"] = float(d.ircut_cycles)
         s["daynight_mode"] = "auto"
         s["codec"] = d.codec
