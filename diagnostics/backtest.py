@@ -1,8 +1,9 @@
 """What other rules would have said on stored history: the difference of tickets, before the rules are activated. Pure.
 
 Stored samples become reports again (one per device and time) and run through a fresh fleet under the old and under the
-new rules. Only device faults are compared: silence cannot be told from samples alone, since nothing says what was
-expected. What else history does not tell stands in backtest_scope.py.
+new rules. Only faults of devices and sites are compared; storms over the whole fleet are counted. Silence cannot be
+told from samples alone, since nothing says what was expected. What else history does not tell stands in
+backtest_scope.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from diagnostics.catalogue import Catalogue
-from diagnostics.changes import Change, ChangeKind, Severity
+from diagnostics.changes import Change, ChangeKind, Scope, Severity
 from diagnostics.engine import Engine
 from diagnostics.fleet import Fleet
 from diagnostics.rule_file import RuleSet
@@ -35,7 +36,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A ticket that a rule set opens, and closes (None: still open at the end). `episodes` joined it."""
+    """A ticket that a rule set opens, and closes (None: still open at the end). `episodes` joined it. `device_id` is
+    the site's where the fault is the site's.
+    """
 
     device_id: str
     fault_class: str
@@ -84,7 +87,9 @@ class Tally:
 
 
 class Replay:
-    """One rule set running over history, fed in rising order of time. Memory: a fleet's, and the tickets."""
+    """One rule set running over history, fed in rising order of time. Memory: a fleet's, and the tickets. `storms`: how
+    often so much opened at once that the storm guard made one incident of the rest, which is not among the tickets.
+    """
 
     def __init__(self, rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device]) -> None:
         self._fleet = Fleet(Engine(rules, catalogue), devices, 0.0)
@@ -92,6 +97,7 @@ class Replay:
         self._first: dict[str, Change] = {}
         self._found: list[Opened] = []
         self._seq: dict[str, int] = {}
+        self.storms = 0
 
     def feed(self, history: Iterable[Stored]) -> int:
         """Take some rows; how many."""
@@ -105,6 +111,9 @@ class Replay:
         return count
 
     def _note(self, change: Change) -> None:
+        if change.scope not in (Scope.DEVICE, Scope.SITE):
+            self.storms += change.kind is ChangeKind.OPENED
+            return
         open_rules = self._running.setdefault(change.key, set())
         if change.kind is ChangeKind.OPENED:
             self._first.setdefault(change.key, change)

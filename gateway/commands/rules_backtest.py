@@ -180,7 +180,13 @@ def report(result: Result) -> list[str]:
     hidden = max(0, len(result.differences) - SHOWN) + result.left_out
     if hidden:
         found.append(f"... and {hidden} more (--json shows up to {len(result.differences)})")
-    found += ["", "Not replayed: late reports, restarts, events, states, silence, storms over the whole fleet."]
+    if result.first_at and result.judged_s < 0.98 * (result.end - result.start):
+        at = datetime.fromtimestamp(result.first_at, UTC).strftime("%Y-%m-%d %H:%M")
+        found.append(f"Stored history begins {at} UTC: only {result.judged_s / DAY_S:.1f} of these days are judged.")
+    if any(result.storms):
+        before, after = result.storms
+        found.append(f"The storm guard would step in {before} -> {after} times: what it collapses is not listed.")
+    found += ["", "Not replayed: late reports, restarts, events, states, silence."]
     found += [f"  {it.rule}: {it.unseen.value}{' (not judged)' if it.blind else ''}" for it in result.limits]
     if not result.reports:
         found.append("History has nothing of these metrics, so this says nothing about the rules.")

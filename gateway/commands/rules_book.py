@@ -1,4 +1,4 @@
-"""`siaga rules show|history|activate|rollback|watch|restore|drop`: the rule book, in the database of the settings.
+"""`siaga rules show|history|activate|rollback|watch|restore|drop|delete`: the rule book of the settings' database.
 
 A gateway that runs on the same database takes a new edition over within two seconds; one that does not run takes it at
 its next start.
@@ -33,6 +33,7 @@ DEEDS = {
     "watch": "let a rule open no more tickets; it is still shown",
     "restore": "let a watched or demoted rule open tickets again",
     "drop": "take a rule's override off: the rule file's text is in force again",
+    "delete": "take a rule out: nobody is judged by it any more, what it opened is withdrawn",
 }
 
 
@@ -46,7 +47,7 @@ def add_book_arguments(actions: Any) -> None:
     made["activate"].add_argument("file", type=Path)
     made["rollback"].add_argument("edition", type=int)
     made["rollback"].add_argument("--rule", default="", metavar="NAME", help="only this rule")
-    for name in ("watch", "restore", "drop"):
+    for name in ("watch", "restore", "drop", "delete"):
         made[name].add_argument("name")
     for parser in made.values():
         parser.add_argument("--note", default="", metavar="WHY", help="kept in the history")
@@ -117,6 +118,8 @@ async def _deed(desk: RuleDesk, arguments: argparse.Namespace, now: float) -> Ed
             return await desk.roll_back(arguments.edition, arguments.rule, 0, actor, note, now)
         case "watch":
             return await desk.watch(arguments.name, 0, actor, note, now)
+        case "delete":
+            return await desk.delete(arguments.name, 0, actor, note, now)
         case "restore":
             return await desk.restore(arguments.name, 0, actor, note, now)
         case _:
@@ -135,6 +138,13 @@ def list_rules(rows: list[RuleRow], *, as_json: bool) -> int:
     return 0
 
 
+def state_of(row: RuleRow) -> str:
+    """What a rule does now, in a word for programs."""
+    if row.origin == "deleted":
+        return "deleted"
+    return "unreadable" if row.problem else "watch" if row.silent else "active"
+
+
 def row_out(row: RuleRow) -> dict[str, Any]:
     """A rule for programs."""
     low, high = row.noise.bounds
@@ -143,7 +153,7 @@ def row_out(row: RuleRow) -> dict[str, Any]:
         "kind": row.rule.kind if row.rule else "",
         "version": row.rule.version if row.rule else 0,
         "fault_class": row.rule.fault_class if row.rule else "",
-        "state": "unreadable" if row.problem else "watch" if row.silent else "active",
+        "state": state_of(row),
         "demoted": row.watched.note or row.watched.actor if row.watched else "",
         "origin": row.origin,
         "file_changed": row.stale,

@@ -22,11 +22,14 @@ class EditionReason(Enum):
     WATCHED = "watched"  # a person demoted a rule: it is shown and opens no ticket
     DEMOTED = "demoted"  # the noise budget did
     RESTORED = "restored"  # a person lets it open tickets again
+    DELETED = "deleted"  # a person took a rule out
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One rule as people want it. `base_sha256` is of the file's text that it was put over ("" = the file has none)."""
+    """One rule as people want it ("" = not at all). `base_sha256` is of the file's text that it was put over ("" = the
+    file has none).
+    """
 
     text: str
     base_sha256: str
@@ -139,3 +142,6 @@ class RuleBook(Protocol):
 
     async def opened(self, since: float, rule: str = "") -> Sequence[Opened]:
         """Tickets opened since, by rule and how they ended: of all rules, or of one by its name without version."""
+
+    async def numbers(self, rule: str, since: float, limit: int) -> Sequence[str]:
+        """The numbers of the tickets that a rule (its name without version) opened since, newest first."""

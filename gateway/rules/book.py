@@ -32,11 +32,28 @@ def base_of(text: str, origin: str) -> Base:
 
 
 def compose(base: Base, overrides: Mapping[str, Override]) -> str:
-    """The whole of the rules: the base in its order with the overrides in their places, new rules after it by name."""
+    """The whole of the rules: the base in its order with the overrides in their places (those without a text are
+    deleted rules), new rules after it by name.
+    """
     known = base.by_name()
     texts = [overrides[it.name].text if it.name in overrides else it.text for it in base.chunks]
     texts += [overrides[name].text for name in sorted(overrides.keys() - known.keys())]
-    return "\n\n".join(text.strip() for text in texts) + "\n"
+    return "\n\n".join(text.strip() for text in texts if text) + "\n"
+
+
+def deleted(base: Base, overrides: Mapping[str, Override]) -> Sequence[str]:
+    """Rules of the files that people took out, by name."""
+    known = base.by_name()
+    return sorted(name for name, one in overrides.items() if not one.text and name in known)
+
+
+def without(base: Base, overrides: Mapping[str, Override], rule: str, at: float, actor: str) -> dict[str, Override]:
+    """The overrides with a rule taken out, whether a file has it or not."""
+    found = {name: one for name, one in overrides.items() if name != rule}
+    file = base.by_name().get(rule)
+    if file is not None:
+        found[rule] = Override("", file.sha256, at, actor)
+    return found
 
 
 def edition_digest(text: str, watched: Mapping[str, Watched]) -> str:
@@ -77,7 +94,10 @@ def at_start(base: Base, newest: Edition | None, now: float) -> Edition | None:
 def outdated(base: Base, overrides: Mapping[str, Override]) -> Sequence[str]:
     """Rules whose text in the file is not the one that the override was put over, by name."""
     known = {name: chunk.sha256 for name, chunk in base.by_name().items()}
-    return sorted(name for name, one in overrides.items() if known.get(name, "") != one.base_sha256)
+    beneath = {name: known.get(name, "") for name in overrides}
+    return sorted(
+        name for name, one in overrides.items() if beneath[name] != one.base_sha256 and (one.text or beneath[name])
+    )
 
 
 def with_override(

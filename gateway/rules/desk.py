@@ -1,4 +1,5 @@
-"""What people do with rules: write drafts, activate, roll back, demote, restore. Each deed is one edition, or none.
+"""What people do with rules: write drafts, activate, roll back, demote, restore, delete. Each deed is one edition, or
+none.
 
 Reads before it writes and says what it saw: a deed on what has changed meanwhile raises OutdatedEdition.
 """
@@ -21,7 +22,7 @@ from gateway.ports.rule_book import (
     RuleBook,
     Watched,
 )
-from gateway.rules.book import Base, changed_names, compose, edition, rules_of, with_override
+from gateway.rules.book import Base, changed_names, compose, deleted, edition, rules_of, with_override, without
 from gateway.rules.budget import Budget
 from gateway.rules.check import Checked, check
 from gateway.rules.overview import RuleRow, overview
@@ -134,9 +135,13 @@ class RuleDesk:
             raise KeyError(number)
         texts = {chunk.name: chunk for chunk in split(then.text)}
         if rule:
-            if rule not in texts:
+            if rule in texts:
+                overrides = with_override(self.base, newest.overrides, [texts[rule]], now, actor)
+            elif rule in {chunk.name for chunk in split(newest.text)}:  # it was made, or made again, after that edition
+                self._not_needed(newest, rule)
+                overrides = without(self.base, newest.overrides, rule, now, actor)
+            else:
                 raise RuleRefused(f"rule '{rule}' was not there in edition {number}: name an edition that has it")
-            overrides = with_override(self.base, newest.overrides, [texts[rule]], now, actor)
             watched: Mapping[str, Watched] = newest.watched
         else:
             overrides = with_override(self.base, then.overrides, tuple(texts.values()), now, actor)
@@ -158,6 +163,25 @@ class RuleDesk:
         reason = EditionReason.BACK_TO_FILE
         return await self.append(newest, overrides, newest.watched, reason, actor, note_, now, rule)
 
+    async def delete(self, rule: str, seen: int, actor: str, note_: str, now: float) -> Edition:
+        """Take a rule out: nobody is judged by it any more, and what it opened is withdrawn. KeyError; RuleRefused
+        while another rule names it.
+        """
+        newest = await self._as_seen(seen)
+        if rule in deleted(self.base, newest.overrides):
+            raise RuleRefused(f"rule '{rule}' is deleted already")
+        self._named(newest, rule)
+        self._not_needed(newest, rule)
+        overrides = without(self.base, newest.overrides, rule, now, actor)
+        return await self.append(newest, overrides, newest.watched, EditionReason.DELETED, actor, note_, now, rule)
+
+    def _not_needed(self, shown: Edition, rule: str) -> None:
+        needs = next(
+            (it.name for it in self.rules_of(shown).rules if rule in it.explained_by and it.name != rule), None
+        )
+        if needs is not None:
+            raise RuleRefused(f"rule '{needs}' still names it (explained_by): change that rule first")
+
     async def watch(self, rule: str, seen: int, actor: str, note_: str, now: float) -> Edition:
         """Demote a rule: it is shown and opens no ticket. KeyError; RuleRefused."""
         newest = await self._as_seen(seen)
@@ -169,8 +193,12 @@ class RuleDesk:
         return await self.append(newest, newest.overrides, watched, reason, actor, note_, now, rule)
 
     async def restore(self, rule: str, seen: int, actor: str, note_: str, now: float) -> Edition:
-        """Let a demoted rule open tickets again; the budget counts anew from here. KeyError; RuleRefused."""
+        """Let a demoted rule open tickets again, or a deleted one of the files be there again; the budget counts
+        anew from here. KeyError; RuleRefused.
+        """
         newest = await self._as_seen(seen)
+        if rule in deleted(self.base, newest.overrides):
+            return await self.back_to_file(rule, newest.number, actor, note_, now)
         self._named(newest, rule)
         if rule not in newest.watched:
             raise RuleRefused(f"rule '{rule}' is not watched: it opens tickets already")

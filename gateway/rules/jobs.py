@@ -1,9 +1,12 @@
-"""Backtests in the background: one at a time, bounded, with progress that pages ask for; the newest are kept."""
+"""Backtests in the background: one at a time, bounded, with progress that pages ask for; the newest are kept. Any
+of them can be cancelled, whether it waits or is under way.
+"""
 
 import asyncio
 import json
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,6 +26,7 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 4
 KEPT: Final = 50
 MAX_DAYS: Final = 365.0
+CANCELLED: Final = "it was cancelled"
 SAMPLE: Final = 500
 """Devices that a backtest of the console replays at most; a sample of whole sites stands for the rest."""
 _RESULT: Final = TypeAdapter(Result)
@@ -42,11 +46,21 @@ class Job:
     progress: Progress = field(default_factory=lambda: Progress(0, 0, 0))
     result: Result | None = None
     problem: str = ""
+    begun_at: float = 0.0  # 0: it waits
+
+    def cancel(self) -> None:
+        """Ask for no more of it. What is done already stays done."""
+        if self.running:
+            self.problem = CANCELLED
 
     @property
     def running(self) -> bool:
         """Whether it is waiting or under way."""
         return self.result is None and not self.problem
+
+
+class _Cancelled(Exception):
+    """Somebody does not want to know any more."""
 
 
 def as_json(result: Result) -> str:
@@ -68,7 +82,7 @@ class Backtests:
     def __init__(self, desk: RuleDesk, history: History, registry: Registry, clock: Clock) -> None:
         self.desk, self._history, self._registry, self._clock = desk, history, registry, clock
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._queue: asyncio.Queue[Job] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
 
     def get(self, job_id: str) -> Job | None:
         """A job that was asked for lately."""
@@ -79,18 +93,26 @@ class Backtests:
         mine = (job for job in reversed(self._jobs.values()) if (job.draft_id, job.version) == (draft_id, version))
         return next(mine, None)
 
+    def ahead(self, job: Job) -> int:
+        """How many are done before it begins."""
+        return sum(it.running for it in takewhile(lambda it: it is not job, self._jobs.values()))
+
     def begin(self, text: str, shown: Edition, days: float, pattern: str, **of: Any) -> Job:
-        """Ask for one. RuleRefused for text with mistakes, days that are none, or too many that wait already."""
+        """Ask for one; what the same draft asked for before is cancelled. RuleRefused for text with mistakes, days that
+        are none, or too many that wait already.
+        """
         checked = self.desk.check(text, shown)
         if checked.merged is None or checked.refused:
             raise RuleRefused(str(checked.mistakes[0]))
         if not 0 < days <= MAX_DAYS:
             raise RuleRefused(f"{days:g} days: give more than 0 and at most {MAX_DAYS:g}")
         job = Job(uuid4().hex[:12], days, pattern, shown, checked, **of)
-        try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull:
-            raise RuleRefused(f"{MAX_WAITING} backtests are waiting: try again when one is done") from None
+        for one in self._jobs.values():
+            if job.draft_id and one.draft_id == job.draft_id:
+                one.cancel()
+        if sum(one.running and not one.begun_at for one in self._jobs.values()) >= MAX_WAITING:
+            raise RuleRefused(f"{MAX_WAITING} backtests are waiting: try again when one is done")
+        self._queue.put_nowait(job)
         self._jobs[job.job_id] = job
         while len(self._jobs) > KEPT:
             self._jobs.popitem(last=False)
@@ -100,8 +122,12 @@ class Backtests:
         """Work for ever, one after the other."""
         while True:
             job = await self._queue.get()
+            if not job.running:
+                continue
             try:
                 await self._work(job)
+            except _Cancelled:
+                log.info("a backtest was cancelled", job=job.job_id)
             except OSError as away:
                 job.problem = str(away)
             except Exception as defect:  # a draft must not be able to end the gateway
@@ -114,16 +140,22 @@ class Backtests:
             Device(it.device_id, it.kind, it.model, it.site_id, it.parent_id, it.group, it.silence_s) for it in every
         ]
         devices = chosen(known, job.pattern, SAMPLE)
-        end = self._clock.now()
+        if not devices:
+            job.problem = f"no device, model or site is like '{job.pattern}'"
+            return
+        end = job.begun_at = self._clock.now()
 
         def told(progress: Progress) -> None:
             job.progress = progress
+            if not job.running:
+                raise _Cancelled
 
         merged = job.checked.merged
         assert merged is not None, "a job is made of rules that can be merged"
         old, catalogue = self.desk.rules_of(job.old), self.desk.catalogue
         start = end - job.days * DAY_S
         result = await backtest(old, merged, catalogue, self._history, devices, len(known), start, end, told)
+        result = replace(result, edition=job.old.number)
         if job.draft_id:
             await self.desk.book.keep_backtest(job.draft_id, job.version, as_json(result))
         job.result = result

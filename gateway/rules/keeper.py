@@ -11,7 +11,9 @@ from gateway.rules.desk import DAY_S, RuleDesk
 log = structlog.get_logger()
 EVERY_S = 3600.0
 ACTOR = "siaga"
-A_PERSON_DECIDED = frozenset({EditionReason.RESTORED, EditionReason.ACTIVATED, EditionReason.ROLLED_BACK})
+A_PERSON_DECIDED = frozenset(
+    {EditionReason.RESTORED, EditionReason.ACTIVATED, EditionReason.ROLLED_BACK, EditionReason.BACK_TO_FILE}
+)
 
 
 async def keep_budget(desk: RuleDesk, now: float) -> list[Edition]:

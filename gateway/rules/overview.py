@@ -9,13 +9,14 @@ from diagnostics.rule_file import parse_rules
 from diagnostics.rule_text import split
 from diagnostics.rules import Rule
 from gateway.ports.rule_book import Edition, Opened, Watched
-from gateway.rules.book import Base, outdated
+from gateway.rules.book import Base, deleted, outdated
 from gateway.rules.budget import Noise, noise
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule as it is in force. `origin`: "file", "override" (of a file's rule) or "new" (in the book alone).
+    """One rule as it is in force. `origin`: "file", "override" (of a file's rule), "new" (in the book alone) or
+    "deleted" (a file's that people took out: `text` is the file's).
 
     `stale`: its text in the file was changed beneath the override. `problem`: why this program cannot read it ("" = it
     can).
@@ -33,11 +34,11 @@ class RuleRow:
     @property
     def silent(self) -> bool:
         """Whether it opens no ticket."""
-        return self.watched is not None or (self.rule is not None and self.rule.watch)
+        return self.origin == "deleted" or self.watched is not None or (self.rule is not None and self.rule.watch)
 
 
 def overview(base: Base, newest: Edition, opened: Iterable[Opened], catalogue: Catalogue) -> list[RuleRow]:
-    """One row a rule, in the order of judging."""
+    """One row a rule, in the order of judging; the deleted ones last."""
     by_rule: dict[str, list[Opened]] = {}
     for row in opened:
         by_rule.setdefault(row.rule.partition("@")[0], []).append(row)
@@ -58,6 +59,10 @@ def overview(base: Base, newest: Edition, opened: Iterable[Opened], catalogue: C
                 problem,
             )
         )
+    for name in deleted(base, newest.overrides):
+        text = known[name].text
+        rule, problem = _read(text, catalogue)
+        found.append(RuleRow(name, text, rule, "deleted", name in stale, None, noise(by_rule.get(name, ())), problem))
     return found
 
 

@@ -29,18 +29,22 @@ SHOWN: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a backtest is: devices done of all, reports read."""
+    """How far a backtest is: devices done of all, reports read, the share of the whole work (0 to 1)."""
 
     devices: int
     of: int
     reports: int
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The ticket diff. `devices` of `fleet` were replayed over [start, end), with `lookback_s` before it to warm up.
 
-    `differences` are at most `SHOWN` that differ; the tallies count all. `cpu_s` is what judging alone took.
+    `differences` are at most `SHOWN` that differ, those that come and go first; the tallies count all. `cpu_s` is what
+    judging alone took. `first_at`: the oldest report that history had of that time (0: none), `heard` how many of
+    the devices it had any of (-1: unknown). `edition`: the rules that the draft was held against (0: unknown).
+    `storms`: how often, under each rule set, so much opened at once that the storm guard would make one incident of the rest.
     """
 
     start: float
@@ -56,6 +60,20 @@ class Result:
     differences: tuple[Difference, ...]
     left_out: int
     limits: tuple[Limit, ...]
+    first_at: float = 0.0
+    heard: int = -1
+    storms: tuple[int, int] = (0, 0)
+    edition: int = 0
+
+    @property
+    def judged_s(self) -> float:
+        """How much of the time that was asked for history had reports of."""
+        return max(0.0, self.end - max(self.start, self.first_at)) if self.first_at else 0.0
+
+    @property
+    def warm_s(self) -> float:
+        """How much history there was before the first day, of the `lookback_s` that the rules need."""
+        return min(self.lookback_s, max(0.0, self.start - self.first_at)) if self.first_at else 0.0
 
     @property
     def device_months(self) -> float:
@@ -145,18 +163,26 @@ async def backtest(
     began = perf_counter()
     differences: list[Difference] = []
     done = reports = 0
-    cpu = 0.0
+    cpu = first = 0.0
+    heard: set[str] = set()
+    storms = (0, 0)
     for group in groups(devices):
         replays = Replay(old, catalogue, group), Replay(new, catalogue, group)
         async for part in rows(history, group, names, start - before_s, end):
             spent, read = await asyncio.to_thread(_feed, replays, part)
             cpu += spent
             reports += read
-            told(Progress(done, len(devices), reports))
+            if part:
+                first = min(first or part[0].at, part[0].at)
+                heard.update(row.device_id for row in part)
+                share = len(group) * (part[-1].at - start + before_s) / (end - start + before_s)
+                told(Progress(done, len(devices), reports, (done + share) / len(devices)))
+        storms = storms[0] + replays[0].storms, storms[1] + replays[1].storms
         differences += compare(replays[0].tickets(start), replays[1].tickets(start))
         done += len(group)
-        told(Progress(done, len(devices), reports))
+        told(Progress(done, len(devices), reports, done / len(devices)))
     differing = [one for one in differences if one.shift_s or one.before is None or one.after is None]
+    differing.sort(key=lambda it: (it.before is not None and it.after is not None, -abs(it.shift_s)))
     return Result(
         start,
         end,
@@ -171,6 +197,9 @@ async def backtest(
         tuple(differing[:SHOWN]),
         max(0, len(differing) - SHOWN),
         tuple(limits(both)),
+        first,
+        len(heard),
+        storms,
     )
 
 

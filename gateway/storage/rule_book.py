@@ -100,6 +100,13 @@ class SqlRuleBook:
         rows = await self._database.read(lambda connection: connection.execute(statement).all())
         return [Opened(label, CloseCode(code) if code else None, count) for label, code, count in rows]
 
+    async def numbers(self, rule: str, since: float, limit: int) -> Sequence[str]:
+        """See the port."""
+        wanted = tickets.c.rule.startswith(f"{storable(rule)}@", autoescape=True) & (tickets.c.opened_at >= since)
+        statement = select(tickets.c.serial).where(wanted).order_by(tickets.c.serial.desc()).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+        return [f"SG-{serial}" for (serial,) in rows]
+
 
 def _append(connection: Connection, edition: Edition) -> None:
     if connection.dialect.name == "postgresql":

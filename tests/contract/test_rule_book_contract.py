@@ -99,3 +99,8 @@ async def test_tickets_are_counted_by_the_rule_that_opened_them_and_how_they_end
     assert list(await stores.rule_book.opened(NOW - 1, "hot")) == found
     assert list(await stores.rule_book.opened(NOW - 1)) == [Opened("hot-night@1", None, 1), *found]
     assert list(await stores.rule_book.opened(NOW + 1)) == []
+    numbers = [(await stores.tickets.of_device(it))[0].number for it in ("nvr-1", "cam-2", "cam-1")]
+    assert list(await stores.rule_book.numbers("hot", NOW - 1, 9)) == numbers
+    assert list(await stores.rule_book.numbers("hot", NOW - 1, 2)) == numbers[:2]
+    assert list(await stores.rule_book.numbers("hot", NOW + 1, 9)) == []
+    assert list(await stores.rule_book.numbers("h_t", NOW - 1, 9)) == []

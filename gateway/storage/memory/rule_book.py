@@ -76,3 +76,9 @@ class MemoryRuleBook:
         )
         ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1].value if item[0][1] else ""))
         return [Opened(label, code, count) for (label, code), count in ordered]
+
+    async def numbers(self, rule: str, since: float, limit: int) -> Sequence[str]:
+        """See the port."""
+        found = [it for it in self._tickets.everything() if it.rule.startswith(f"{rule}@") and it.opened_at >= since]
+        found.sort(key=lambda it: int(it.number.partition("-")[2]), reverse=True)
+        return [it.number for it in found[:limit]]

@@ -138,6 +138,69 @@ async def test_a_backtest_in_the_background_is_kept_with_its_draft_and_an_outage
         assert bad.problem == said
 
 
+async def test_a_backtest_says_how_much_of_the_time_history_knows_and_of_how_many_devices() -> None:
+    old, new = (parse_rules(text, "x", CATALOGUE) for text in (HOT, HOT.replace("limit = 82", "limit = 86")))
+    stored = await history(DEVICES[:8], days=4)
+    result = await backtest(old, new, CATALOGUE, stored, DEVICES, 20, NOW - 30 * DAY, NOW)
+    assert (result.heard, result.first_at) == (8, NOW - 4 * DAY)
+    assert (result.judged_s, result.warm_s) == (4 * DAY, 0.0)
+    assert "Stored history begins" in "\n".join(report(result))
+    whole = await backtest(old, new, CATALOGUE, stored, DEVICES, 20, NOW - 2 * DAY, NOW)
+    assert (whole.judged_s, whole.warm_s) == (2 * DAY, whole.lookback_s)
+    assert "Stored history begins" not in "\n".join(report(whole))
+
+
+async def test_so_much_at_once_that_the_storm_guard_steps_in_is_counted_and_no_ticket() -> None:
+    old, new = (parse_rules(text, "x", CATALOGUE) for text in (HOT.replace("limit = 82", "limit = 90"), HOT))
+    many = [Device(f"cam-{number:03}", "camera", "m", f"s{number // 4}") for number in range(100)]
+    result = await backtest(old, new, CATALOGUE, await history(many), many, 100, NOW - 5 * DAY, NOW)
+    assert result.storms == (0, 1)
+    assert result.tallies[0].rule == "hot"
+    assert result.tallies[0].after < 20
+    assert {it.ticket.rule for it in result.differences} == {"hot@1"}
+    assert "storm" in "\n".join(report(result))
+
+
+async def test_a_backtest_that_waits_or_runs_is_cancelled_and_a_new_one_of_its_draft_takes_its_place() -> None:
+    room, registry = Room(), MemoryRegistry()
+    first = await room.start()
+    known = [RegisteredDevice(it.device_id, "", it.kind, it.model, it.site_id) for it in DEVICES]
+    await registry.put([Customer("c", "C", "en", "UTC")], [Site(f"s{n}", "c", "S", "UTC") for n in range(5)], known)
+    stored = await history()
+    begun = asyncio.Event()
+
+    class Slow(MemoryHistory):
+        async def latest(self, device_id):
+            begun.set()
+            await asyncio.sleep(0)
+            return await stored.latest(device_id)
+
+        raw = stored.raw
+
+    tests = Backtests(room.desk, Slow(), registry, room.clock)
+    running, waiting = (tests.begin(HOTTER, first, 5, "", draft_id=name, version=1) for name in ("a", "b"))
+    assert (tests.ahead(running), tests.ahead(waiting)) == (0, 1)
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(tests.run())
+        await begun.wait()
+        assert running.begun_at == NOW
+        again = tests.begin(HOTTER, first, 5, "", draft_id="a", version=2)
+        waiting.cancel()
+        await done(again)
+        working.cancel()
+    assert (running.problem, waiting.problem, waiting.begun_at) == ("it was cancelled", "it was cancelled", 0.0)
+    assert again.result is not None
+    assert again.progress.share == 1.0
+    again.cancel()
+    assert again.problem == "", "what is done stays done"
+    nobody = tests.begin(HOTTER, first, 5, "nobody-*")
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(tests.run())
+        await done(nobody)
+        working.cancel()
+    assert nobody.problem == "no device, model or site is like 'nobody-*'"
+
+
 def test_the_time_to_look_at_is_days_or_dates() -> None:
     assert span("", "", 2, NOW) == (NOW - 2 * DAY, NOW)
     assert span("2026-11-01", "2026-11-02T12:00", 9, NOW) == (1793491200.0, 1793620800.0)

@@ -178,7 +178,7 @@ async def test_activating_rolling_back_and_dropping_are_editions_that_name_who_a
     assert (text_of(fifth, "hot"), fifth.overrides.keys()) == (HOT.strip(), {"weaker"})
     assert room.woken == 4
     for wrong, what in (
-        (room.desk.roll_back(1, "weaker", 0, actor, "", NOW), "was not there in edition 1"),
+        (room.desk.roll_back(1, "nobody", 0, actor, "", NOW), "was not there in edition 1"),
         (room.desk.roll_back(5, "", 0, actor, "", NOW), "says the same"),
         (room.desk.back_to_file("hot", 0, actor, "", NOW), "is the file's already"),
         (room.desk.restore("hot", 0, actor, "", NOW), "opens tickets already"),
@@ -196,6 +196,50 @@ async def test_activating_rolling_back_and_dropping_are_editions_that_name_who_a
     assert room.woken == 4
     with pytest.raises(RuleRefused, match="empty"):
         await Room().desk.newest()
+
+
+async def test_undoing_the_edition_that_made_a_rule_takes_it_out_again() -> None:
+    room = Room()
+    await room.start()
+    await room.desk.activate(NEW, 1, "dewi", "", NOW)
+    undone = await room.desk.roll_back(1, "weaker", 2, "dewi", "too many", NOW)
+    assert [it.name for it in split(undone.text)] == ["hot", "weak", "silent"]
+    assert not undone.overrides
+
+
+async def test_a_deleted_rule_is_gone_until_it_is_restored_and_a_rule_that_another_names_stays() -> None:
+    room, actor = Room(), "dewi"
+    await room.start()
+    await room.desk.activate(NEW, 1, actor, "", NOW)
+    await room.desk.watch("weak", 2, actor, "noisy", NOW)
+    gone = await room.desk.delete("weak", 3, actor, "no use", NOW)
+    assert (gone.reason, gone.rule, gone.note) == (EditionReason.DELETED, "weak", "no use")
+    assert [it.name for it in split(gone.text)] == ["hot", "silent", "weaker"]
+    assert not gone.watched
+    row = (await room.desk.rules(NOW))[-1]
+    assert (row.name, row.origin, row.silent, row.text) == ("weak", "deleted", True, WEAK.strip())
+    for wrong, what in (
+        (room.desk.delete("weak", 0, actor, "", NOW), "is deleted already"),
+        (room.desk.roll_back(4, "", 0, actor, "", NOW), "says the same"),
+    ):
+        with pytest.raises(RuleRefused, match=what):
+            await wrong
+    with pytest.raises(KeyError):
+        await room.desk.delete("nobody", 0, actor, "", NOW)
+    assert at_start(BASE, gone, NOW) is None, "a start does not bring it back"
+    changed = base_of(f"{HOT}\n{WEAK.replace('-80', '-81')}\n{SILENT}", "rules.toml")
+    assert outdated(changed, gone.overrides) == ["weak"]
+    assert outdated(base_of(f"{HOT}\n{SILENT}", "rules.toml"), gone.overrides) == [], "gone from the file as well"
+    back = await room.desk.restore("weak", 0, actor, "needed", NOW)
+    assert [it.name for it in split(back.text)] == ["hot", "weak", "silent", "weaker"]
+    assert (await room.desk.roll_back(4, "weak", 0, actor, "", NOW)).overrides["weak"].text == ""
+    assert (await room.desk.delete("weaker", 0, actor, "", NOW)).overrides.keys() == {"weak"}
+    explained = HOTTER.replace("min_samples", 'explained_by = ["silent"]\nmin_samples')
+    base = base_of(f"{explained}\n{SILENT}", "rules.toml")
+    other = Room(base)
+    await other.start()
+    with pytest.raises(RuleRefused, match="rule 'hot' still names it"):
+        await other.desk.delete("silent", 0, actor, "", NOW)
 
 
 async def test_a_watched_rule_is_watched_in_every_engine_until_it_is_restored_or_gets_a_new_version() -> None:

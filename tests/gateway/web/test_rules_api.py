@@ -33,10 +33,16 @@ async def test_a_program_checks_backtests_activates_demotes_and_rolls_back(manag
     assert not (await manager("POST", "/rule-checks", text=YARD))["refused"]
     assert "sock" in (await manager("POST", "/rule-backtests", 422, text=YARD.replace("soc_temp_c", "sock")))["detail"]
     job = await manager("POST", "/rule-backtests", 202, text=YARD, days=7, devices="kemang")
-    assert job["state"] == "running"
+    assert (job["state"], job["edition"], job["share"]) == ("waiting", 1, 0.0)
     await world.rules._work(await world.rules._queue.get())
     done = await manager("GET", f"/rule-backtests/{job['id']}")
     assert (done["state"], done["devices"], done["reports"] > 1000) == ("done", 7, True)
+    assert (done["share"], done["judged_days"], done["left_out"]) == (1.0, 7.0, 0)
+    late = await manager("POST", "/rule-backtests", 202, text=YARD)
+    assert (await manager("DELETE", f"/rule-backtests/{late['id']}"))["state"] == "cancelled"
+    assert (await manager("GET", f"/rule-backtests/{late['id']}"))["problem"] == "it was cancelled"
+    await manager("DELETE", "/rule-backtests/0123456789ab", 404)
+    await world.rules._queue.get()
     await manager("GET", "/rule-backtests/0123456789ab", 404)
     made = await manager("POST", "/rule-editions", 201, text=YARD, seen=1, note="warm")
     assert (made["number"], made["rule"], made["at"]) == (2, "hot-yard", NOW)
@@ -49,8 +55,30 @@ async def test_a_program_checks_backtests_activates_demotes_and_rolls_back(manag
     await manager("POST", "/rule-editions/roll-back", 404, edition=77)
     await manager("POST", "/rule-editions/roll-back", 201, edition=1)
     await manager("GET", "/rules/hot-yard", 404)
+    await manager("PUT", "/rules/sd-slow/state", state="deleted", note="no use")
+    assert (await manager("GET", "/rules/sd-slow"))["state"] == "deleted"
+    await manager("PUT", "/rules/sd-slow/state", state="active")
     editions = (await manager("GET", "/rule-editions"))["editions"]
-    assert [it["reason"] for it in editions] == ["rolled_back", "restored", "watched", "activated", "started"]
+    assert [it["reason"] for it in editions] == [
+        "back_to_file",
+        "deleted",
+        "rolled_back",
+        "restored",
+        "watched",
+        "activated",
+        "started",
+    ]
+
+
+async def test_a_backtest_lists_each_ticket_that_differs(manager, world) -> None:
+    low = YARD.replace("limit = 82, clear = 60", "limit = 59, clear = 50")
+    job = await manager("POST", "/rule-backtests", 202, text=low, days=14)
+    await world.rules._work(await world.rules._queue.get())
+    differs = (await manager("GET", f"/rule-backtests/{job['id']}"))["differences"]
+    assert {(it["verdict"], it["rule"], it["severity"], it["before_at"]) for it in differs} == {
+        ("new", "hot-yard@2", "warning", None)
+    }
+    assert all(NOW - 14 * 86_400 <= it["after_at"] < NOW for it in differs)
 
 
 async def test_no_more_backtests_wait_than_the_gateway_can_bear(manager) -> None:
