@@ -123,7 +123,7 @@ class Device(Habits):
         elapsed_s = now - self.now
         self.elapsed_s = elapsed_s if 0.0 < elapsed_s < 4 * self.interval_s else self.interval_s
         self.now = now
-        self.noise.move()
+        self.noise.turn += 1
         complete = self._until_complete <= 0
         self._until_complete = self.complete_every - 1 if complete else self._until_complete - 1
         m, s = measure(self, now, complete)

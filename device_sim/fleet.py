@@ -38,6 +38,9 @@ _STREETS: Final = 10
 _COHORT: Final = 4
 _UNHARMED: Final = 4
 _ROLLOUT_D: Final = 2.0
+_FILLING: Final = "new disk fills up"
+_FILLS_D: Final = 31.0
+_SHORT: Final = "F05"
 _HOUR_OF: Final = {Moment.NIGHT: 22.0, Moment.NOON: 13.0, Moment.DAWN: 5.5}
 _CAMERAS: Final = (
     ("Lensa B4", "Lensa B4", "Lensa D2", "Lensa W1", "Lensa W1", "Lensa P5", "Lensa S3"),
@@ -240,7 +243,8 @@ def _confound(scenario: Scenario, random: Random, start: float, days: float) -> 
             for _ in range(int(expected) + (random.random() < expected % 1)):
                 begins = start + random.uniform(0.5, max(1.0, days - 0.5)) * DAY_S
                 spells.append(Disturbance(kind, begins, begins + random.uniform(*kind.lasts_s), random.random()))
-        scenario.confounders.setdefault(spec.id, []).extend(spells)
+        known = [spell for spell in spells if not _still_fills(scenario, spec.id, spell)]
+        scenario.confounders.setdefault(spec.id, []).extend(known)
     for site in scenario.sites:
         here = [spec for spec in scenario.devices if spec.site_id == site.id]
         for kind in OF_A_SITE.values():
@@ -260,3 +264,14 @@ def _confound(scenario: Scenario, random: Random, start: float, days: float) -> 
                 lasts = random.uniform(shortest, longest) * DAY_S
                 strength = random.uniform(6, 10) if name == "heat" else random.uniform(0.6, 0.9)
                 scenario.weather.setdefault(site.id, []).append(WeatherSpell(name, begins, begins + lasts, strength))
+
+
+def _still_fills(scenario: Scenario, device_id: str, spell: Disturbance) -> bool:
+    """Whether a new disk would still be filling while it is told to hold too little for its promise: a contradiction."""
+    return spell.kind.name == _FILLING and any(
+        episode.device_id == device_id
+        and episode.fault.id == _SHORT
+        and spell.start < episode.end
+        and episode.onset < spell.start + _FILLS_D * DAY_S
+        for episode in scenario.episodes
+    )

@@ -19,25 +19,25 @@ _PLACES: Final = np.lib.stride_tricks.sliding_window_view(np.array(_RING), WIDTH
 
 
 class Noise:
-    """A stream of rows of 48 standard normal values, clipped at 3.8; two devices never walk in step for long."""
+    """A stream of rows of 48 standard normal values, clipped at 3.8; two devices never walk in step for long. `turn` is
+    the number of the present row: whoever makes a report goes on by one.
+    """
 
-    __slots__ = ("_at", "_stride")
+    __slots__ = ("_start", "_stride", "turn")
 
     def __init__(self, seed: str) -> None:
         random = Random(f"{seed}/noise")
-        self._at = random.randrange(_LENGTH)
+        self.turn = 0
+        self._start = random.randrange(_LENGTH)
         self._stride = 2 * random.randrange(_LENGTH // 4, _LENGTH // 2) + 1  # odd: visits every place of the ring
-
-    def move(self) -> None:
-        """Go on to the next row."""
-        self._at = (self._at + self._stride) % _LENGTH
 
     @property
     def row(self) -> tuple[float, ...]:
         """The present row."""
-        return _RING[self._at : self._at + WIDTH]
+        at = (self._start + self._stride * self.turn) % _LENGTH
+        return _RING[at : at + WIDTH]
 
     def coming(self, count: int) -> NDArray[np.float64]:
         """The present row and those after it, each a column here, then their absolute values; without going on."""
-        rows = _PLACES[(self._at + self._stride * np.arange(count)) % _LENGTH].T
+        rows = _PLACES[(self._start + self._stride * np.arange(self.turn, self.turn + count)) % _LENGTH].T
         return np.concatenate((rows, np.abs(rows)))

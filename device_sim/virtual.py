@@ -12,7 +12,10 @@ import heapq
 import math
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from device_sim.wire import Event, Report, Status, event_payload, report_payload, status_payload
 
@@ -27,7 +30,7 @@ _DUPLICATES: Final = 0.005
 _NOTICED_S: Final = (1.0, 5.0)  # a detector of the firmware, or the boot of another unit, until its report is out
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One message at the receiver. `leaf` is telemetry, status or event; `payload` is empty unless asked for."""
 
     received_at: float
@@ -159,7 +162,7 @@ class _Play:
         arrival = Arrival(now, unit.id, "telemetry", reports, text)
         if twice:
             again = now + unit.random.uniform(0.5, 300)
-            self._at(again, lambda when: iter(() if self._blind(when) else (arrival._replace(received_at=when),)))
+            self._at(again, lambda when: iter(() if self._blind(when) else (replace(arrival, received_at=when),)))
         return arrival
 
     def _lost(self, unit: _Unit) -> bool:

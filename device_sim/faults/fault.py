@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 TABLE: Final[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent.parent / "metrics.toml").read_text(encoding="utf-8")
 )["metric"]
-_RANGE: Final[dict[str, tuple[float, float]]] = {name: tuple(entry["physical"]) for name, entry in TABLE.items()}
 _WHOLE: Final = frozenset(
     name
     for name in TABLE
     if name.endswith(("_cnt", "_level", "_eol", "_per_h", "_rpm", "_ma", "_dbm", "_pkts", "_used_pct", "_mbps"))
     or name in {"kbps", "preset_ms"}
 ) - {"mem_used_pct"}
+_SPAN: Final[dict[str, tuple[float, float, bool]]] = {
+    name: (*entry["physical"], name in _WHOLE) for name, entry in TABLE.items()
+}
 
 STEP_LEAD_D: Final = (0.0007, 0.0007)  # one minute: seen as soon as it is there
 
@@ -118,9 +120,12 @@ def put(m: Metrics, name: str, value: float) -> None:
     A device that does not send the metric in this report does not begin to.
     """
     if name in m:
-        low, high = _RANGE[name]
-        value = min(high, max(low, value))
-        m[name] = value // 1 if name in _WHOLE else value * 1000 // 1 / 1000
+        low, high, whole = _SPAN[name]
+        if value < low:  # as `max` and `min` would be, but for their calls
+            value = low
+        elif value > high:
+            value = high
+        m[name] = value // 1 if whole else value * 1000 // 1 / 1000
 
 
 def add(m: Metrics, name: str, extra: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -101,17 +102,25 @@ def _feeder(x: float, e: Episode, d: Device, m: Metrics, s: States) -> None:
     if not d.dc:
         return
     x = min(1.25, x)
-    weakness = Random(f"{e.u[0]}/{d.spec.id}").random()
+    if "weakness" not in e.memo:
+        e.memo["weakness"] = Random(f"{e.u[0]}/{d.spec.id}").random()
+    evening = max(0.15, math.cos((d.slot.hour - 19.0) * math.pi / 12.0))
     for slot in (int(d.now // 900) - 1, int(d.now // 900)):
-        random = Random(f"{e.u[1]}/{slot}").random
-        evening = max(0.15, math.cos((d.slot.hour - 19.0) * math.pi / 12.0))
-        if random() > (1.0 + 14.0 * x * x) * evening / 48.0:
+        comes, when, deep, low, felt = _surge(e.u[1], slot)
+        if comes > (1.0 + 14.0 * x * x) * evening / 48.0:
             continue
-        at, depth = (slot + random()) * 900.0, (0.5 + 0.6 * x) * (0.85 + 0.3 * random())
-        if d.now - d.elapsed_s < at <= d.now and depth > 1.08 - 0.16 * weakness:
-            put(m, "vin_v", 10.7 - 1.5 * random())
-            if x >= 1.0 and random() < 0.8:
+        at, depth = (slot + when) * 900.0, (0.5 + 0.6 * x) * (0.85 + 0.3 * deep)
+        if d.now - d.elapsed_s < at <= d.now and depth > 1.08 - 0.16 * e.memo["weakness"]:
+            put(m, "vin_v", 10.7 - 1.5 * low)
+            if x >= 1.0 and felt < 0.8:
                 d.reboot("brownout")
+
+
+@lru_cache(maxsize=256)
+def _surge(feeder: float, slot: int) -> tuple[float, ...]:
+    """What chance has for a feeder in a quarter of an hour, the same for all that hang on it."""
+    random = Random(f"{feeder}/{slot}").random
+    return tuple(random() for _ in range(5))
 
 
 _SLOW = Shape.DEGRADATION

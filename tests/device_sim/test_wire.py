@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from device_sim.wire import (
     MAX_MESSAGE_BYTES,
@@ -72,5 +73,5 @@ def test_a_backlog_goes_out_in_order_in_messages_that_the_gateway_takes(sizes: l
 
 def test_a_report_too_large_for_any_message_goes_alone_and_is_not_dropped() -> None:
     huge = Report(1, 0, 0, 0.0, "1", {f"metric_{i}": 0.123456 for i in range(2000)}, {})
-    small = huge._replace(seq=1, metrics={})
+    small = replace(huge, seq=1, metrics={})
     assert [len(batch) for batch, _ in report_batches([huge, small, small])] == [1, 2]
