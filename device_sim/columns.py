@@ -53,7 +53,7 @@ def steady(d: Device) -> Iterator[Steady]:
         yield Steady("link_flaps_per_h", 0.0)
     if d.dc:
         yield Steady("vin_ripple_mv", d.ripple_mv, 4.0, FOLDED + 32)
-    if d.sd or d.kind is Kind.RECORDER:
+    if d.records:
         yield Steady("gap_s_per_day", d.gap_s, 1.5, FOLDED + 39)
         yield Steady("oldest_rec_age_d", d.rec_goal_d * 1.03, 0.012, 40)
     yield from _STEADY[d.kind](d)

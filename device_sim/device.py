@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from device_sim.foresight import Outlook
 from device_sim.habits import Habits
-from device_sim.models import Part
+from device_sim.models import Kind, Part
 from device_sim.noise import Noise
 from device_sim.physics import measure
 from device_sim.wire import Event, Report, Status
@@ -31,11 +31,11 @@ class Device(Habits):
     """
 
     __slots__ = (
-        "_active", "_next_turn", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down",
-        "battery", "boot", "booted_at", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc",
+        "_active", "_next_turn", "_reboot_reason", "_reboots", "_spells", "_until_complete", "_was_down", "battery",
+        "boot", "booted_at", "camera", "cert_until", "cfg_hash", "clock_error_s", "complete_every", "cut", "dc",
         "down", "elapsed_s", "events", "firmware", "held", "hung", "infrared", "interval_s", "kind", "microphone",
-        "night", "noise", "now", "outdoor", "outlook", "poe", "ptz", "random", "rec_since", "reset_reason", "sd", "seq",
-        "serial", "spec", "wifi", "world", "zone",
+        "night", "noise", "now", "outdoor", "outlook", "poe", "ptz", "random", "rec_since", "recorder", "records",
+        "reset_reason", "sd", "seq", "serial", "spec", "wifi", "world", "zone",
     )  # fmt: skip
 
     def __init__(self, spec: DeviceSpec, world: World, seed: str, *, start: float, interval_s: float = 900.0) -> None:
@@ -44,6 +44,8 @@ class Device(Habits):
         self.outdoor, self.poe, self.dc, self.wifi = has(Part.OUTDOOR), has(Part.POE), has(Part.DC), has(Part.WIFI)
         self.sd, self.infrared, self.microphone = has(Part.SD), has(Part.INFRARED), has(Part.MICROPHONE)
         self.ptz, self.battery, self.zone = has(Part.PTZ), has(Part.BATTERY), world.zone
+        self.camera, self.recorder = spec.kind is Kind.CAMERA, spec.kind is Kind.RECORDER
+        self.records = self.sd or self.recorder
         self.random = Random(f"{seed}/{spec.id}")
         self.noise = Noise(f"{seed}/{spec.id}")
         self.firmware = spec.model.firmware

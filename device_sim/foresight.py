@@ -16,7 +16,6 @@ from msgspec.structs import asdict
 
 from device_sim.columns import late, lux_here, moving, steady
 from device_sim.environment import DAY_S
-from device_sim.models import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-_ROWS: Final = 96
+_ROWS: Final = 192
+_AHEAD_S: Final = 2 * DAY_S
 _SAME_S: Final = 0.001
 _DIGITS: Final = {
     "loss_pct": 100.0, "clock_offset_s": 1000.0, "ntp_age_s": 1.0, "crc_per_1e6": 100.0, "fps_actual": 100.0,
@@ -88,7 +88,7 @@ class Layout:
 
 
 class Outlook:
-    """What a device foresees, kept until its day is over. A report out of the rhythm is worked out by itself."""
+    """What a device foresees, kept until two days are over. A report out of the rhythm is worked out by itself."""
 
     __slots__ = ("_due", "_layout", "_missed_s", "_row", "_rows", "_step_s", "_table")
 
@@ -111,7 +111,7 @@ class Outlook:
         else:
             missed_s, self._missed_s = self._missed_s, d.elapsed_s
             self._step_s = d.elapsed_s if -_SAME_S < d.elapsed_s - missed_s < _SAME_S else d.interval_s
-            self._row, self._rows, self._due = 0, max(1, min(_ROWS, int(DAY_S / self._step_s))), now
+            self._row, self._rows, self._due = 0, max(1, min(_ROWS, int(_AHEAD_S / self._step_s))), now
             row, table = 0, self._foresee(d, now, self._step_s, self._rows)
             self._table = table
         layout = self._layout
@@ -124,7 +124,7 @@ class Outlook:
         """`count` rows from now on, packed."""
         times: Numbers = now + step_s * np.arange(count, dtype=np.float64)
         world, z, nights = d.world.over(times).T, d.noise.coming(count), np.zeros(count)
-        if d.kind is Kind.CAMERA:
+        if d.camera:
             nights[:] = _nights(d, lux_here(d, world).tolist())
         columns = moving(d, times, world, z, nights)
         layout = self._layout

@@ -7,8 +7,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from device_sim.models import Kind
-
 if TYPE_CHECKING:
     from device_sim.device import Device
 
@@ -26,40 +24,41 @@ def measure(d: Device, now: float, complete: bool) -> tuple[Metrics, States]:
     awake_s = now - d.booted_at
     if awake_s < _COLD_S:
         m["mem_used_pct"] = (mem_pct - 7.0 * math.exp(-awake_s / _WARM_S)) * 10 // 1 / 10
-    s: States = {"reset_reason": d.reset_reason}
-    if d.kind is Kind.CAMERA:
+    if d.camera:
         night = by_night > 0.0
         if night is not d.night:
             d.night, d.ircut_cycles = night, d.ircut_cycles + 1
-        s["daynight"] = "night" if night else "day"
         if d.ptz:
             m["ptz_stall_cnt"] = float(d.stalls)
         if d.battery:
             _battery(d, lux, charge_noise, charged_noise, m)
+        s: States = {"reset_reason": d.reset_reason, "daynight": "night" if night else "day"}
         if d.sd:
             d.written_gb += m["kbps"] * d.elapsed_s / 8e6
             if d.fs_errors:
                 m["fs_err_cnt"] = float(d.fs_errors)
             s["sd_state"] = "rw"
-            _records(d, now, activity, m, s)
-    elif d.kind is Kind.RECORDER:
-        s["raid_state"] = "ok" if d.disks > 1 else "none"
-        _records(d, now, activity, m, s)
+    elif d.recorder:
+        s = {"reset_reason": d.reset_reason, "raid_state": "ok" if d.disks > 1 else "none"}
+    else:
+        s = {"reset_reason": d.reset_reason}
+    if d.records:
+        recorded_d = (now - d.rec_since) / 86400.0
+        if recorded_d < d.rec_goal_d * 1.04:
+            _fill(d, recorded_d, m)
+        s["recording"] = "idle" if d.motion_only and activity < 0.12 else "on"
+        s["rec_mode"] = "motion" if d.motion_only else "continuous"
     if complete:
         m["log_mb_per_d"] = log_mb
         _slow(d, now, hot_px, m, s)
     return m, s
 
 
-def _records(d: Device, now: float, activity: float, m: Metrics, s: States) -> None:
-    """The recording as it is: a new store is still filling."""
-    oldest = (now - d.rec_since) / 86400.0
-    if oldest < d.rec_goal_d * 1.04:
-        oldest = min(m["oldest_rec_age_d"], oldest)
-        m["oldest_rec_age_d"] = oldest * 100 // 1 / 100
-        m["retention_pct"] = 1000.0 * oldest / d.rec_goal_d // 1 / 10
-    s["recording"] = "idle" if d.motion_only and activity < 0.12 else "on"
-    s["rec_mode"] = "motion" if d.motion_only else "continuous"
+def _fill(d: Device, recorded_d: float, m: Metrics) -> None:
+    """A new store is still filling: it cannot reach back further than to its first day."""
+    oldest = min(m["oldest_rec_age_d"], recorded_d)
+    m["oldest_rec_age_d"] = oldest * 100 // 1 / 100
+    m["retention_pct"] = 1000.0 * oldest / d.rec_goal_d // 1 / 10
 
 
 def _battery(d: Device, lux: float, charge_noise: float, charged_noise: float, m: Metrics) -> None:
@@ -88,7 +87,7 @@ def _slow(d: Device, now: float, hot_px: float, m: Metrics, s: States) -> None:
     s["cfg_origin"] = "job"
     s["serial"] = d.serial
     s["cert_renewal"] = "in_progress" if left < 30.0 else "idle"
-    if d.kind is Kind.CAMERA:
+    if d.camera:
         m["hot_px_cnt"] = hot_px
         m["ircut_cycle_cnt"] = float(d.ircut_cycles)
         s["daynight_mode"] = "auto"
@@ -99,7 +98,7 @@ def _slow(d: Device, now: float, hot_px: float, m: Metrics, s: States) -> None:
             m["sd_life_used_pct"] = 100.0 * d.written_gb / d.sd_endurance_gb // 1
             m["sd_written_gb"] = d.written_gb // 1
             m["sd_power_loss_cnt"] = float(d.sd_power_losses)
-    elif d.kind is Kind.RECORDER:
+    elif d.recorder:
         for name in (
             "hdd_realloc_cnt",
             "hdd_uncorr_cnt",
@@ -110,6 +109,6 @@ def _slow(d: Device, now: float, hot_px: float, m: Metrics, s: States) -> None:
             m[name] = 0.0
         m["hdd_crc_err_cnt"] = d.hdd_crc
         m["disk_total_cnt"] = d.disks
-    if d.sd or d.kind is Kind.RECORDER:
+    if d.records:
         m["rec_goal_d"] = d.rec_goal_d
         s["rec_phase"] = "ramp_up" if now - d.rec_since < d.rec_goal_d * 86400.0 else "steady"

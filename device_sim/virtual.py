@@ -68,7 +68,9 @@ class _Play:
         self.units.sort(key=lambda unit: unit.phase_s)
         self._later: list[tuple[float, int, Callable[[float], Iterator[Arrival]]]] = []
         self._order = 0
-        self.outages = sorted(scenario.outages)
+        self.next_due = math.inf  # when something out of the rhythm comes next
+        self._outages = sorted(scenario.outages)
+        self.dark_from = self._outages[0][0] if self._outages else math.inf  # when an outage of ours is, or comes next
         by_id = {unit.id: unit for unit in self.units}
         for episode in scenario.episodes:
             if episode.fault.id == "F39":
@@ -80,7 +82,7 @@ class _Play:
             elif episode.fault.at_once:
                 unit = by_id[episode.device_id]
                 self._at(episode.start + unit.random.uniform(*_NOTICED_S), partial(self._measure, unit))
-        for _, ends in self.outages:
+        for _, ends in self._outages:
             for unit in self.units:
                 back = ends + unit.random.uniform(1, 120)
                 self._at(back, partial(self._measure, unit))
@@ -88,22 +90,20 @@ class _Play:
     def _at(self, when: float, what: Callable[[float], Iterator[Arrival]]) -> None:
         self._order += 1
         heapq.heappush(self._later, (when, self._order, what))
+        self.next_due = self._later[0][0]
 
     def due(self, now: float) -> Iterator[Arrival]:
         """Everything out of the rhythm up to now."""
         while self._later and self._later[0][0] <= now:
             when, _, what = heapq.heappop(self._later)
+            self.next_due = self._later[0][0] if self._later else math.inf
             yield from what(when)
 
-    @property
-    def next_due(self) -> float:
-        """When something out of the rhythm comes next."""
-        return self._later[0][0] if self._later else math.inf
-
     def _blind(self, now: float) -> bool:
-        while self.outages and now >= self.outages[0][1]:
-            self.outages.pop(0)
-        return bool(self.outages) and now >= self.outages[0][0]
+        while self._outages and now >= self._outages[0][1]:
+            self._outages.pop(0)
+            self.dark_from = self._outages[0][0] if self._outages else math.inf
+        return now >= self.dark_from
 
     def _vanish(self, unit: _Unit, since: float, now: float) -> Iterator[Arrival]:
         """The will of a device that has not been heard again."""
@@ -191,7 +191,7 @@ def play(scenario: Scenario, *, end: float, interval_s: float = 900.0, encode: b
                 or device.cut
                 or device.held
                 or device.events
-                or (run.outages and now >= run.outages[0][0])
+                or now >= run.dark_from
             ):
                 yield from run.exception(now, unit, report)
                 continue
