@@ -267,7 +267,7 @@ def _confound(scenario: Scenario, random: Random, start: float, days: float) -> 
 
 
 def _still_fills(scenario: Scenario, device_id: str, spell: Disturbance) -> bool:
-    """Whether a new disk would still be filling while it is told to hold too little for its promise: a contradiction."""
+    """Whether a new disk would still be filling while it holds too little for its promise, which cannot be."""
     return spell.kind.name == _FILLING and any(
         episode.device_id == device_id
         and episode.fault.id == _SHORT

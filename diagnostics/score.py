@@ -123,7 +123,8 @@ def _devices_of(fault: Fault) -> tuple[str, ...]:
     return fault.affected or (fault.device_id,)
 
 
-def _matches(ticket: Raised, fault: Fault) -> bool:
+def matches(ticket: Raised, fault: Fault) -> bool:
+    """Whether a ticket is true for a fault."""
     if ticket.fault_class != fault.fault_class or not fault.onset <= ticket.opened_at <= fault.recovered_at + AFTER_S:
         return False
     if fault.scope == "gateway":
@@ -205,7 +206,7 @@ def _healthy(faults: Iterable[Fault], sites: Mapping[str, str]) -> set[str]:
 
 def _judge_fault(part: ClassScore, fault: Fault, tickets: Iterable[Raised], used: set[int]) -> None:
     part.injected += 1
-    mine = [ticket for ticket in tickets if id(ticket) not in used and _matches(ticket, fault)]
+    mine = [ticket for ticket in tickets if id(ticket) not in used and matches(ticket, fault)]
     if not mine:
         part.missed.append(fault)
         return

@@ -5,6 +5,7 @@ Tune rules on even seeds, report odd ones. The simulator's truth reaches only th
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,20 +15,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Scope
 from diagnostics.faults import load_faults
-from diagnostics.rule_file import load_default_rules, metrics_of
 from diagnostics.score import Fault, Raised, Score, judge
 from diagnostics.score_report import pool, report
+from gateway.scoreboard_cases import as_data, cases_of, seen_of
 from gateway.scoreboard_run import DAY, START, Course, Outcome, run_part
-
-HOUR = 3600.0
-CASES = 8
-COLUMNS = 96
-BARS = " ▁▂▃▄▅▆▇█"
+from gateway.scoreboard_text import WIDTH, print_board, print_cases
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,14 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     games = [_game(arguments, seed, console) for seed in arguments.seed]
     board = board_of(games, arguments.devices, arguments.days, arguments.episodes)
+    out = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    if not arguments.json:
+        print_board(out, board)
+    if arguments.explain:
+        board["cases"] = [case for game in games for case in _explain(out, game, arguments.explain, arguments.json)]
     if arguments.json:
         print(json.dumps(board, indent=1))
-    else:
-        _print(Console(), board)
-    if arguments.explain:
-        out = Console(stderr=True) if arguments.json else Console()
-        for game in games:
-            _explain(out, game.course, game.score, game.faults, arguments.explain)
     return 0
 
 
@@ -93,9 +87,20 @@ class Game:
     course: Course
     score: Score
     faults: list[Fault]
+    tickets: list[Raised]
+    sites: dict[str, str]  # of each device
     reports: int
     seconds: float
     cpu_seconds: float
+
+
+def _explain(console: Console, game: Game, name: str, quiet: bool) -> list[dict[str, Any]]:
+    """The cases of a class in one game, written unless `quiet`, and as data."""
+    cases = cases_of(name, game.score, game.faults, game.tickets, game.sites)
+    watch = seen_of(cases, name, game.course, game.sites)
+    if not quiet:
+        print_cases(console, name, game.course.seed, cases, watch)
+    return [as_data(case, watch, game.course.seed) for case in cases]
 
 
 def _game(arguments: argparse.Namespace, seed: int, console: Console) -> Game:
@@ -112,7 +117,10 @@ def _game(arguments: argparse.Namespace, seed: int, console: Console) -> Game:
     seconds = time.monotonic() - began
     score, faults = score_of(outcomes, course)
     reports = sum(outcome.reports for outcome in outcomes)
-    return Game(course, score, faults, reports, seconds, sum(outcome.cpu_seconds for outcome in outcomes))
+    tickets = [ticket for outcome in outcomes for ticket in outcome.tickets]
+    sites = {device: site for outcome in outcomes for device, site in outcome.sites.items()}
+    cpu_seconds = sum(outcome.cpu_seconds for outcome in outcomes)
+    return Game(course, score, faults, tickets, sites, reports, seconds, cpu_seconds)
 
 
 def board_of(games: Sequence[Game], devices: int, days: float, episodes: int) -> dict[str, Any]:
@@ -178,97 +186,3 @@ def score_of(outcomes: Sequence[Outcome], course: Course) -> tuple[Score, list[F
     ]
     clocks = outcomes[0].wrong_clocks if outcomes else []
     return judge(tickets, faults, sites, (START, START + course.days * DAY), wrong_clocks=clocks), faults
-
-
-def _print(console: Console, board: dict[str, Any]) -> None:
-    seeds = ", ".join(map(str, board["seeds"]))
-    table = Table(title=f"Seed {seeds}: {board['devices']} devices, {board['days']:g} days")
-    for name in (
-        "class",
-        "shape",
-        "episodes",
-        "before",
-        "late",
-        "missed",
-        "lead p10 h",
-        "lead median h",
-        "delay h",
-        "false",
-    ):
-        table.add_column(name, justify="left" if name in {"class", "shape"} else "right")
-    for name, part in board["classes"].items():
-        lead, delay = part["lead_h"], part["delay_h"]
-        cells = (part["injected"], part["before_visible"], part["after_visible"], part["missed"])
-        hours = (lead["p10"], lead["median"], delay["median"])
-        words = ["" if value is None else f"{value:.1f}" for value in hours]
-        table.add_row(name, part["shape"], *map(str, cells), *words, str(part["false"]))
-    console.print(table)
-    for name, value in board.items():
-        if name != "classes":
-            console.print(f"{name}: {_words(value)}", highlight=False, soft_wrap=True)
-
-
-def _words(value: Any) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    return ", ".join(f"{name} {_words(part) if isinstance(part, dict) else part}" for name, part in value.items())
-
-
-def _explain(console: Console, course: Course, score: Score, faults: Sequence[Fault], name: str) -> None:
-    """The cases that went wrong, each with the series that the class's rules look at."""
-    part = score.classes.get(name)
-    if part is None:
-        console.print(f"{name}: nothing of it happened on this board")
-        return
-    cases: list[tuple[str, str, float, float, float]] = [
-        (what, fault.device_id, fault.onset, fault.visible_at, fault.recovered_at)
-        for what, group in (("missed", part.missed), ("late", part.tardy))
-        for fault in group[:CASES]
-    ]
-    cases += [_false_case(ticket) for ticket in part.false[:CASES] if ticket.scope is Scope.DEVICE]
-    catalogue = load_catalogue()
-    rules = [rule for rule in load_default_rules(catalogue).rules if rule.fault_class == name]
-    metrics = sorted({metric for rule in rules for metric in metrics_of(rule)})
-    sites = {device: fault.site_id for fault in faults for device in (fault.device_id, *fault.affected)}
-    wanted = frozenset((device, metric) for _, device, *_ in cases for metric in metrics)
-    names = frozenset(sites.get(device, device.partition("-")[0]) for _, device, *_ in cases)
-    if not cases:
-        console.print(f"{name}: nothing was missed, late or false")
-        return
-    series = run_part(replace(course, part=0, parts=1, watched=wanted, sites=names), lambda _: None).series
-    for what, device, onset, visible, end in cases:
-        begin = onset - 3 * DAY
-        days = ", ".join(
-            f"{word} day {(at - START) / DAY:.1f}" for word, at in (("onset", onset), ("visible", visible))
-        )
-        console.print(
-            f"\n{name} {what}: {device}, {days}, shown from day {(begin - START) / DAY:.1f}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        for metric in metrics:
-            points = [point for point in series.get((device, metric), ()) if begin <= point[0] <= end + DAY]
-            if points:
-                console.print(f"  {metric:>20} {spark(points)}", highlight=False, soft_wrap=True)
-
-
-def _false_case(ticket: Raised) -> tuple[str, str, float, float, float]:
-    at = ticket.opened_at
-    return f"false ({ticket.rule})", ticket.scope_id, at - DAY, at, at + DAY
-
-
-def spark(points: Sequence[tuple[float, float]]) -> str:
-    """A series as one line of bars, with its least and greatest value."""
-    low, high = min(value for _, value in points), max(value for _, value in points)
-    start, width = points[0][0], max(1.0, points[-1][0] - points[0][0]) / COLUMNS
-    columns: list[list[float]] = [[] for _ in range(COLUMNS)]
-    for at, value in points:
-        columns[min(COLUMNS - 1, int((at - start) / width))].append(value)
-    steps = len(BARS) - 2
-    line = "".join(
-        BARS[1 + round(steps * (sum(values) / len(values) - low) / (high - low))]
-        if values and high > low
-        else " -"[bool(values)]
-        for values in columns
-    )
-    return f"{line} {low:g} to {high:g}"

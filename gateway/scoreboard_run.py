@@ -22,6 +22,7 @@ from diagnostics.rule_file import load_default_rules
 from diagnostics.score import Fault, How, Raised
 from diagnostics.telemetry import Event, Presence, Report
 from diagnostics.topology import Device
+from gateway.scoreboard_watch import Watch
 from gateway.tickets.edits import Identity, carry_out
 from gateway.tickets.entitlement import Entitlement
 from gateway.tickets.policy import (
@@ -66,7 +67,6 @@ class Course:
     interval_s: float = 900.0
     part: int = 0
     parts: int = 1
-    watched: frozenset[tuple[str, str]] = frozenset()  # (device, metric) whose series to keep
     sites: frozenset[str] = frozenset()  # only these sites (none = all)
 
 
@@ -80,7 +80,6 @@ class Outcome:
     reports: int = 0
     cpu_seconds: float = 0.0
     wrong_clocks: list[tuple[float, float]] = field(default_factory=list)  # since, till
-    series: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
 
 
 def how_it_opens(decision: Decision) -> How | None:
@@ -150,8 +149,8 @@ def _only(scenario: Scenario, names: frozenset[str]) -> Scenario:
     )
 
 
-def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
-    """Run this part of the course; `tell` hears the share done."""
+def run_part(course: Course, tell: Callable[[float], None], watch: Watch | None = None) -> Outcome:
+    """Run this part of the course; `tell` hears the share done, `watch` what some devices say."""
     whole = scenario_of(course)
     scenario = whole.part(course.part, course.parts) if course.parts > 1 else whole
     if course.sites:
@@ -167,6 +166,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
     gc.freeze()  # what is alive now lives until the end
     began = time.process_time()
     outcome = Outcome(sites={device.device_id: device.site_id for device in devices})
+    watch = watch or Watch()
     fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
     desk = Desk()
     error_s = _error_of(scenario)
@@ -181,7 +181,7 @@ def run_part(course: Course, tell: Callable[[float], None]) -> Outcome:
             told_at += DAY
             tell((told_at - START) / (end - START))
         at = arrival.received_at
-        _arrive(fleet, desk, arrival, at + error_s(at), outcome, course)
+        _arrive(fleet, desk, arrival, at + error_s(at), outcome, watch)
     outcome.cpu_seconds = time.process_time() - began
     outcome.tickets = desk.opened
     outcome.wrong_clocks = [(wrong.since, wrong.till) for wrong in scenario.wrong_clocks]
@@ -218,7 +218,7 @@ def _error_of(scenario: Scenario) -> Callable[[float], float]:
     return error_s
 
 
-def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Outcome, course: Course) -> None:
+def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Outcome, watch: Watch) -> None:
     """One message; `now` is what our own clock says."""
     at, device_id = arrival.received_at, arrival.device_id
     if arrival.leaf == "telemetry":
@@ -238,14 +238,15 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Out
             )
             for change in fleet.observe(report):
                 desk.take(change, now, at)
-            if course.watched:
-                for name, value in report.metrics.items():
-                    if (device_id, name) in course.watched:
-                        outcome.series.setdefault((device_id, name), []).append((report.effective_at, value))
+            if device_id in watch.devices:
+                watch.report(report, fleet)
     elif isinstance(arrival.body, wire.Event):
         event = arrival.body
         words = {name: str(value) for name, value in event.data.items()}
-        for change in fleet.event(Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)):
+        heard = Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)
+        for change in fleet.event(heard):
             desk.take(change, now, at)
+        if device_id in watch.devices:
+            watch.event(heard)
     elif isinstance(arrival.body, wire.Status):
         fleet.presence(Presence(device_id, arrival.body.boot, arrival.body.state == "online", now))

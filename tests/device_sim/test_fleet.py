@@ -171,3 +171,21 @@ def test_the_truth_of_a_bad_release_is_one_for_its_maker() -> None:
     for truth in truths:
         assert (truth.scope, truth.shape, len(truth.affected)) == ("release", "step", 4)
         assert truth.onset < truth.customer_visible_at < truth.recovered_at
+
+
+def test_a_recorder_whose_new_disk_still_fills_is_not_short_of_recordings_at_the_same_time() -> None:
+    def new_disks(devices: int) -> list[tuple[str, float]]:
+        scenario = score_fleet(2, START, days=45.0, devices=devices, per_class=1)
+        shorts = {episode.device_id: episode for episode in scenario.episodes if episode.fault.id == "F05"}
+        found = [
+            (name, spell.start)
+            for name, spells in scenario.confounders.items()
+            for spell in spells
+            if isinstance(spell, Disturbance) and spell.kind.name == "new disk fills up"
+        ]
+        for name, at in found:
+            assert name not in shorts or not shorts[name].onset - 31 * DAY_S < at < shorts[name].end
+        return found
+
+    assert new_disks(40) == []  # chance gave one, to the recorder that is short of recordings
+    assert len(new_disks(200)) >= 3
