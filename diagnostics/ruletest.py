@@ -15,7 +15,8 @@ from diagnostics.topology import Device
 
 START = 1_767_225_600.0  # a Thursday, midnight UTC
 SUBJECT = "subject"
-TICK_S = 30.0
+TICK_S, CALM_TICK_S = 30.0, 240.0
+"""While everybody reports, time alone changes little; still less than what would be taken for our own stall."""
 TOLD = {
     ChangeKind.OPENED: "opened {}",
     ChangeKind.RAISED: "raised {}",
@@ -84,7 +85,7 @@ class _Player:
                 for name in (SUBJECT, *(f"twin-{twin}" for twin in range(self.example.twins))):
                     yield from self.fleet.observe(self._report(name, segment, share))
             yield from self._peers()
-            yield from self._pass_time()
+            yield from self._pass_time(CALM_TICK_S if self._calm(segment) else TICK_S)
 
     def _report(self, device_id: str, segment: Segment, share: float) -> Report:
         side = 1.0 if self.reports % 2 else -1.0
@@ -105,9 +106,12 @@ class _Player:
             report.firmware = "1.0.0"
             yield from self.fleet.observe(report)
 
-    def _pass_time(self) -> Iterator[Change]:
+    def _calm(self, segment: Segment) -> bool:
+        return not (segment.silent or (self.example.peers is not None and self.example.peers.silent))
+
+    def _pass_time(self, tick_s: float) -> Iterator[Change]:
         ends = self.now + self.example.every_s
-        steps = max(1, min(40, round(self.example.every_s / TICK_S)))
+        steps = max(1, min(40, round(self.example.every_s / tick_s)))
         for step in range(1, steps + 1):
             yield from self.fleet.tick(self.now + (ends - self.now) * step / steps - 0.001)
         self.now = ends
