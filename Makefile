@@ -25,12 +25,14 @@ test: $(READY) ## every test (pytest), on all cores
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Decisions without a clock, a network or a disk: every branch of them is tested.
-CORES := firmware_updates/*,gateway/ingest/digest.py,gateway/tickets/*,gateway/rules/book.py,gateway/rules/budget.py,gateway/rules/check.py,gateway/rules/overview.py
+CORES := diagnostics/*,firmware_updates/*,gateway/ingest/digest.py,gateway/tickets/*,gateway/rules/book.py,gateway/rules/budget.py,gateway/rules/check.py,gateway/rules/overview.py
+# Those of the diagnostics count without what a random search may or may not reach.
 CORE_TESTS := tests/firmware_updates tests/gateway/tickets tests/gateway/rules tests/gateway/ingest/test_digest.py
 
 coverage: $(READY) ## every branch of the pure cores is tested, or this fails and names it
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	$(BIN)/coverage run -m pytest -q -n $(WORKERS) --dist loadfile $(CORE_TESTS)
+	$(BIN)/coverage run -m pytest -q -n $(WORKERS) --dist loadfile -m 'not hypothesis' tests/diagnostics
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='$(CORES)' --fail-under=100
 
