@@ -4,6 +4,9 @@ import uPlot from "uplot";
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const drawn = new Map();
 
+// One limit, or those of two rule sets that are compared, each with its words.
+const limitsOf = (chart) => chart.limits ?? (chart.limit === null ? [] : [{ value: chart.limit, kind: "after", text: "" }]);
+
 function marks(chart) {
   return (plot) => {
     const { ctx, bbox } = plot;
@@ -19,15 +22,16 @@ function marks(chart) {
       ctx.fillStyle = colour("--act-soft");
       if (to > from) ctx.fillRect(from, bbox.top, to - from, bbox.height);
     }
-    if (chart.limit !== null) {
-      const y = plot.valToPos(chart.limit, "y", true);
-      ctx.strokeStyle = colour("--act");
+    for (const limit of limitsOf(chart)) {
+      const y = plot.valToPos(limit.value, "y", true);
+      ctx.strokeStyle = ctx.fillStyle = colour(limit.kind === "before" ? "--muted" : "--act");
       ctx.setLineDash([5 * pixel, 4 * pixel]);
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
       ctx.setLineDash([]);
+      if (limit.text) ctx.fillText(limit.text, bbox.left + 4 * pixel, y - 4 * pixel);
     }
     let right = -Infinity;
     let level = 0;
@@ -69,7 +73,8 @@ function options(chart, box) {
       y: {
         range: (plot, low, high) => {
           if (low === null) return [0, 1];
-          const [bottom, top] = chart.limit === null ? [low, high] : [Math.min(low, chart.limit), Math.max(high, chart.limit)];
+          const limits = limitsOf(chart).map((limit) => limit.value);
+          const [bottom, top] = [Math.min(low, ...limits), Math.max(high, ...limits)];
           const margin = (top - bottom) * 0.08 || Math.abs(top) * 0.1 || 1;
           return [bottom - margin, top + margin];
         },

@@ -44,7 +44,7 @@ class Result:
     `differences` are at most `SHOWN` that differ, those that come and go first; the tallies count all. `cpu_s` is what
     judging alone took. `first_at`: the oldest report that history had of that time (0: none), `heard` how many of
     the devices it had any of (-1: unknown). `edition`: the rules that the draft was held against (0: unknown).
-    `storms`: how often, under each rule set, so much opened at once that the storm guard would make one incident of the rest.
+    `storms`: how often, under each rule set, so much opened at once that the storm guard made one incident of it.
     """
 
     start: float

@@ -89,6 +89,7 @@ def problem_advice(status: int) -> str:
     advice = {
         401: _("You were signed out. Sign in again to go on."),
         404: _("The address may be mistyped, or it belongs to somebody else."),
+        413: _("Go back: what you wrote is still in the form. Then make it shorter."),
         429: _("Wait a minute and try again."),
         503: _("Nothing is lost. Please try again in a minute."),
     }

@@ -5,21 +5,20 @@ from typing import Final
 
 from aiohttp import web
 
-from diagnostics.backtest import Verdict
-from diagnostics.backtest_scope import Unseen
-from diagnostics.rule_text import differences, split
+from diagnostics.rule_text import split
 from gateway.ports.rule_book import Draft, Edition, OutdatedDraft, OutdatedEdition
 from gateway.rules.book import compose, with_override
 from gateway.rules.check import Checked
 from gateway.rules.desk import RuleDesk, RuleRefused
-from gateway.rules.jobs import SAMPLE, Job, from_json
-from gateway.rules.replay import Result
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
 from gateway.web.retold import retold
 from gateway.web.routes import Access, add
-from gateway.web.rules import MAX_NOTE, SHOWN, backtests_of, deed_refused, desk_of, newest_or_404, number_of
+from gateway.web.rule_backtests import WORDS, draft_in
+from gateway.web.rule_backtests import context as backtest_of
+from gateway.web.rule_diff import RuleDiff, by_rule, marked
+from gateway.web.rules import MAX_NOTE, backtests_of, deed_refused, desk_of, newest_or_404, number_of
 from gateway.web.viewer import viewer_of
 
 BLANK: Final = """[[rule]]
@@ -40,57 +39,18 @@ expect = ["opened warning"]
 """
 
 
-def verdict_words(verdict: Verdict) -> str:
-    """What becomes of a ticket."""
-    return {
-        Verdict.NEW: _("new"),
-        Verdict.LOST: _("gone"),
-        Verdict.EARLIER: _("earlier"),
-        Verdict.LATER: _("later"),
-        Verdict.SAME: _("the same"),
-    }[verdict]
-
-
-def unseen_words(unseen: Unseen) -> str:
-    """What history does not keep, and what that means for a rule."""
-    return {
-        Unseen.STATES: _("needs states (words such as day or night), which history does not keep: not judged"),
-        Unseen.EVENTS: _("needs events, which history does not keep: not judged"),
-        Unseen.RESTARTS: _("needs restarts, which history does not keep: not judged"),
-        Unseen.SILENCE: _("silence cannot be told from what was stored: not judged"),
-        Unseen.OWN_MEASURES: _("needs what the gateway measures itself, which history does not keep: not judged"),
-        Unseen.PEERS: _("compared only with the devices of this sample"),
-        Unseen.GUARD_OPEN: _("its guard on a state counts as met, so it may fire more often here"),
-    }[unseen]
-
-
-WORDS: Final = {
-    **SHOWN,
-    "verdict_words": verdict_words,
-    "unseen_words": unseen_words,
-    "sample": SAMPLE,
-    "verdicts": {verdict.value: verdict for verdict in Verdict},
-}
-
-
-async def _draft(request: web.Request) -> Draft:
-    found = await desk_of(request).book.draft(request.match_info["draft"])
-    if found is None:
-        raise web.HTTPNotFound
-    return found
-
-
-def _text_change(desk: RuleDesk, checked: Checked, newest: Edition) -> list[str]:
+def _text_change(desk: RuleDesk, checked: Checked, newest: Edition) -> list[RuleDiff]:
     """The diff of the rules in force that activating would make."""
     merged = compose(desk.base, with_override(desk.base, newest.overrides, checked.chunks, 0.0, ""))
-    return differences(newest.text, merged)
+    return by_rule(newest.text, merged)
 
 
-def _result(request: web.Request, draft: Draft) -> tuple[Job | None, Result | None]:
-    job = backtests_of(request).of_draft(draft.draft_id, draft.version)
-    if job is not None and job.result is not None:
-        return job, job.result
-    return job, from_json(draft.backtest)
+async def _moved_on(desk: RuleDesk, draft: Draft, newest: Edition) -> list[RuleDiff]:
+    """What others changed, since the draft was begun or saved, of the rules that it is about."""
+    if draft.edition == newest.number or (then := await desk.book.edition(draft.edition)) is None:
+        return []
+    mine = {chunk.name for chunk in split(draft.text)}
+    return [it for it in by_rule(then.text, newest.text) if it.name in mine]
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
@@ -108,32 +68,33 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 async def editor(request: web.Request) -> web.StreamResponse:
     """The draft with what is wrong with it, its backtest, and the way on."""
-    return await _page(request, await _draft(request))
+    return await _page(request, await draft_in(request))
 
 
-async def _page(request: web.Request, draft: Draft, *, said: str = "", status: int = 200) -> web.StreamResponse:
+async def _page(
+    request: web.Request, draft: Draft, *, said: str = "", theirs: str | None = None, status: int = 200
+) -> web.StreamResponse:
     desk, newest = desk_of(request), await newest_or_404(request)
     try:
         checked = desk.check(draft.text, newest)
     except RuleRefused as refusal:
         raise web.HTTPUnprocessableEntity(reason=retold(str(refusal))) from None
-    job, result = _result(request, draft)
-    context = {
-        "draft": draft,
+    shown = {
+        **await backtest_of(request, draft),
         "newest": newest,
         "checked": checked,
-        "rows": max(16, min(40, draft.text.count("\n") + 4)),
+        "rows_shown": max(16, min(40, draft.text.count("\n") + 4)),
         "diff_of": [] if checked.refused else _text_change(desk, checked, newest),
-        "job": job,
-        "result": result,
+        "moved_on": await _moved_on(desk, draft, newest),
+        "theirs": marked(theirs, draft.text) if theirs is not None else (),
         "said": said,
     }
-    return render(request, "staff/rule_draft.html", {**WORDS, **context}, status=status)
+    return render(request, "staff/rule_draft.html", {**WORDS, **shown}, status=status)
 
 
 async def save(request: web.Request) -> web.StreamResponse:
     """Save the text; then check it, or backtest it too, or throw the draft away."""
-    desk, draft, form = desk_of(request), await _draft(request), await request.post()
+    desk, draft, form = desk_of(request), await draft_in(request), await request.post()
     act, now = str(form.get("act", "save")), request.app[PARTS].clock.now()
     if act == "discard":
         await desk.book.discard(draft.draft_id)
@@ -148,7 +109,7 @@ async def save(request: web.Request) -> web.StreamResponse:
     except OutdatedDraft as conflict:
         said = _("Somebody saved this draft meanwhile. Your text is below; saving it now replaces theirs.")
         mine = replace(conflict.current, text=text)
-        return await _page(request, mine, said=said, status=409)
+        return await _page(request, mine, said=said, theirs=conflict.current.text, status=409)
     if act == "backtest":
         try:
             days = float(str(form.get("days", "30")))
@@ -163,34 +124,24 @@ async def save(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/rules/drafts/{draft.draft_id}#backtest")
 
 
-async def progress(request: web.Request) -> web.StreamResponse:
-    """The backtest's part of the page; it asks again while it runs."""
-    draft = await _draft(request)
-    job, result = _result(request, draft)
-    return render(request, "staff/rule_backtest.html", {**WORDS, "draft": draft, "job": job, "result": result})
-
-
 async def second_look(request: web.Request) -> web.StreamResponse:
     """What exactly would be in force, once more, before it is."""
-    desk, draft, newest = desk_of(request), await _draft(request), await newest_or_404(request)
+    desk, draft, newest = desk_of(request), await draft_in(request), await newest_or_404(request)
     checked = desk.check(draft.text, newest)
     if checked.refused:
         raise web.HTTPSeeOther(f"/staff/rules/drafts/{draft.draft_id}")
-    _job, result = _result(request, draft)
-    context = {
-        "draft": draft,
+    shown = {
+        **await backtest_of(request, draft),
         "newest": newest,
         "diff_of": _text_change(desk, checked, newest),
-        "result": result,
-        "job": None,
         "demoted": [chunk.name for chunk in split(draft.text) if chunk.name in newest.watched],
     }
-    return render(request, "staff/rule_activate.html", {**WORDS, **context})
+    return render(request, "staff/rule_activate.html", {**WORDS, **shown})
 
 
 async def activate(request: web.Request) -> web.StreamResponse:
     """Put the draft in force exactly as it was shown."""
-    desk, draft, form = desk_of(request), await _draft(request), await request.post()
+    desk, draft, form = desk_of(request), await draft_in(request), await request.post()
     why = str(form.get("why", "")).strip()[:MAX_NOTE]
     if not why:
         raise web.HTTPUnprocessableEntity(reason=_("Please give a reason; it is kept."))
@@ -210,6 +161,5 @@ def add_routes(app: web.Application) -> None:
     add(app, Access.MANAGER, "POST", "/staff/rules/drafts", begin)
     add(app, Access.MANAGER, "GET", "/staff/rules/drafts/{draft}", editor)
     add(app, Access.MANAGER, "POST", "/staff/rules/drafts/{draft}", save)
-    add(app, Access.MANAGER, "GET", "/staff/rules/drafts/{draft}/backtest", progress)
     add(app, Access.MANAGER, "GET", "/staff/rules/drafts/{draft}/activate", second_look)
     add(app, Access.MANAGER, "POST", "/staff/rules/drafts/{draft}/activate", activate)

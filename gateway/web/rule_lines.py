@@ -145,6 +145,8 @@ LINTS: Final = (
     told("would fire on every device again and again: 3 is notable, 7 a ticket; limit %(limit)s"),
     told("would fire on every device: each value is the first of its kind; count at least 2 samples"),
     told("can hardly fire: %(number)s timeouts are months or years of silence"),
+    told("%(place)s: who is silent says nothing more: give its time as limit, in timeouts, and remove %(key)s"),
+    told("can never fire: who is silent gives no second sample: remove min_samples"),
     told("can never fire: no value of '%(name)s' gives the sign '%(sign)s'"),
     told("limit %(limit)s is the edge of the physical range: it can hardly be reached; move it inward"),
     told("can never fire: no value of '%(name)s' satisfies its guard"),

@@ -140,7 +140,8 @@ def looks_at(rule: Rule, know: Knowledge) -> str:
                 return _("%(metric)s against at least %(peers)s devices of its model", metric=metric, peers=peers)
             return _("%(metric)s against at least %(peers)s devices of its site", metric=metric, peers=peers)
         case Frozen():
-            return _("%(metric)s, exactly the same again and again", metric=know.metric(rule.metric or _("any value")))
+            metric = know.metric(rule.metric) if rule.metric else _("any value")
+            return _("%(metric)s, exactly the same again and again", metric=metric)
         case Silence():
             return _("time without a report")
     return _signature(rule, know)
@@ -224,7 +225,7 @@ def facts(rule: Rule, know: Knowledge) -> Iterator[tuple[str, str]]:
     yield _("Fires after"), _waits(rule.for_s, rule.confirmations)
     yield _("Recovers after"), _waits(rule.clear_for_s, rule.clear_samples)
     if rule.clear_after_s:
-        yield _("Not before"), span(rule.clear_after_s)
+        yield _("Not before"), _("%(span)s since it began", span=span(rule.clear_after_s))
     if rule.when:
         yield _("Only while"), "; ".join(_guard(guard, know) for guard in rule.when)
     if rule.applies_to.kinds or rule.applies_to.models:

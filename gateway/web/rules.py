@@ -7,20 +7,25 @@ from typing import Final
 
 from aiohttp import web
 
-from diagnostics.rule_text import differences, split
+from diagnostics.rule_text import split
 from gateway.ports.rule_book import Edition, EditionReason, OutdatedEdition
 from gateway.rules.budget import Noise
-from gateway.rules.desk import RuleDesk, RuleRefused
+from gateway.rules.desk import DAY_S, RuleDesk, RuleRefused
 from gateway.rules.jobs import Backtests
+from gateway.web.directory import DIRECTORY
 from gateway.web.language import _
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
+from gateway.web.queue import Row, row_of
 from gateway.web.retold import retold
 from gateway.web.routes import Access, add
+from gateway.web.rule_diff import Line, by_rule, marked
+from gateway.web.rule_words import facts, kind_words, steps
 from gateway.web.viewer import viewer_of
 
 PAGE: Final = 50
 MAX_NOTE: Final = 500
+TICKETS: Final = 10
 
 
 def backtests_of(request: web.Request) -> Backtests:
@@ -47,12 +52,14 @@ def edition_reason(reason: EditionReason) -> str:
         EditionReason.WATCHED: _("only watched"),
         EditionReason.DEMOTED: _("demoted: over the noise budget"),
         EditionReason.RESTORED: _("restored"),
+        EditionReason.DELETED: _("deleted"),
     }[reason]
 
 
 def origin_words(origin: str) -> str:
     """Where a rule's text comes from."""
-    return {"file": _("rule file"), "override": _("changed here"), "new": _("made here")}[origin]
+    words = {"file": _("rule file"), "override": _("changed here"), "new": _("made here"), "deleted": _("deleted here")}
+    return words[origin]
 
 
 def share_words(noise: Noise) -> str:
@@ -69,7 +76,12 @@ def share_words(noise: Noise) -> str:
     )
 
 
-WORDS: Final = {"edition_reason": edition_reason, "origin_words": origin_words, "share_words": share_words}
+WORDS: Final = {
+    "edition_reason": edition_reason,
+    "origin_words": origin_words,
+    "share_words": share_words,
+    "kind_words": kind_words,
+}
 SHOWN: Final = {**WORDS, "section": "rules", "zone": "UTC"}
 
 
@@ -143,19 +155,33 @@ async def rule_page(request: web.Request) -> web.StreamResponse:
     if row is None:
         raise web.HTTPNotFound
     file = desk.base.by_name().get(name)
-    fault = request.app[PARTS].knowledge.fault(row.rule.fault_class).name if row.rule else ""
+    know = request.app[PARTS].knowledge
+    fault = know.fault(row.rule.fault_class).name if row.rule else ""
     context = {
         "row": row,
         "newest": newest,
         "fault": fault,
         "history": await _history(desk, name),
-        "against_file": differences(file.text, row.text) if file and row.origin == "override" else (),
+        "against_file": marked(file.text, row.text) if file and row.origin == "override" else (),
         "budget": desk.budget,
+        "facts": list(facts(row.rule, know)) if row.rule else (),
+        "steps": steps(row.rule, know) if row.rule else (),
+        "tickets": await _tickets(request, name),
+        "running": sum(it.count for it in await desk.book.opened(0.0, name) if it.code is None),
     }
     return render(request, "staff/rule.html", {**SHOWN, **context})
 
 
-async def _history(desk: RuleDesk, name: str) -> list[tuple[Edition, list[str], bool]]:
+async def _tickets(request: web.Request, name: str) -> list[Row]:
+    """The newest tickets that a rule opened: what the judgement of it rests on."""
+    parts, names, now = request.app[PARTS], request.app[DIRECTORY], request.app[PARTS].clock.now()
+    desk = desk_of(request)
+    numbers = await desk.book.numbers(name, now - desk.budget.days * DAY_S, TICKETS)
+    found = [await parts.tickets.get(number) for number in numbers]
+    return [await row_of(ticket, names, parts.knowledge, now) for ticket in found if ticket is not None]
+
+
+async def _history(desk: RuleDesk, name: str) -> list[tuple[Edition, tuple[Line, ...], bool]]:
     """Editions that decided on a rule, newest first: with the diff of its text, and whether the text changed there."""
     found = []
     editions = list(await desk.book.editions(200))
@@ -164,12 +190,12 @@ async def _history(desk: RuleDesk, name: str) -> list[tuple[Edition, list[str], 
             next((it.text for it in split(one.text) if it.name == name), "") if one else "" for one in (before, after)
         ]
         if before is not None and (name in after.rule.split(", ") or texts[0] != texts[1]):
-            found.append((after, differences(*texts), texts[0] != texts[1]))
+            found.append((after, marked(*texts), texts[0] != texts[1]))
     return found
 
 
 async def deed(request: web.Request) -> web.StreamResponse:
-    """Demote, restore, back to the file, or back to how it was in an edition."""
+    """Demote, restore, delete, back to the file, or back to how it was in an edition."""
     desk, name, form = desk_of(request), request.match_info["rule"], await request.post()
     actor, now = viewer_of(request).user, request.app[PARTS].clock.now()
     why = str(form.get("why", "")).strip()[:MAX_NOTE]
@@ -181,6 +207,8 @@ async def deed(request: web.Request) -> web.StreamResponse:
             await desk.watch(name, seen, actor, why, now)
         elif wanted == "restore":
             await desk.restore(name, seen, actor, why, now)
+        elif wanted == "delete":
+            await desk.delete(name, seen, actor, why, now)
         elif wanted == "to-file":
             await desk.back_to_file(name, seen, actor, why, now)
         elif wanted == "roll-back":
@@ -191,7 +219,8 @@ async def deed(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound from None
     except (RuleRefused, OutdatedEdition) as refusal:
         raise deed_refused(refusal) from None
-    raise web.HTTPSeeOther(f"/staff/rule/{name}")
+    there = name in {row.name for row in await desk.rules(now)}
+    raise web.HTTPSeeOther(f"/staff/rule/{name}" if there else "/staff/rules")
 
 
 async def editions(request: web.Request) -> web.StreamResponse:
@@ -212,8 +241,8 @@ async def edition_page(request: web.Request) -> web.StreamResponse:
     context = {
         "edition": found,
         "newest": newest,
-        "changed": differences(before.text, found.text) if before is not None else [],
-        "back": differences(newest.text, found.text) if newest.number != number else [],
+        "changed": by_rule(before.text, found.text) if before is not None else [],
+        "back": by_rule(newest.text, found.text) if newest.number != number else [],
     }
     return render(request, "staff/rule_edition.html", {**SHOWN, **context})
 

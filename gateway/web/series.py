@@ -39,7 +39,7 @@ def _columns(columns: Sequence[Column], width: float) -> Table:
     return data
 
 
-async def _payload(
+async def drawing(
     request: web.Request,
     device_id: str,
     metric: str,
@@ -49,6 +49,7 @@ async def _payload(
     *,
     limit: float | None = None,
 ) -> dict[str, object]:
+    """What the browser draws: a metric of a device over a time, with a note where the history is away."""
     parts = request.app[PARTS]
     note = ""
     data: Table = [[], [], [], []]
@@ -89,7 +90,7 @@ async def evidence(request: web.Request) -> web.StreamResponse:
     site = await names.site(ticket.site_id)
     proof = ticket.evidence
     start, end = window_of(ticket, now)
-    payload = await _payload(
+    payload = await drawing(
         request, ticket.device_id, proof.metric, start, end, site.zone if site else "UTC", limit=proof.limit
     )
     if not payload["data"][0] and proof.samples:  # type: ignore[index]
@@ -125,7 +126,7 @@ async def device_series(request: web.Request) -> web.StreamResponse:
     end = parts.clock.now()
     start = end - RANGES[chosen]
     site = await names.site(device.site_id)
-    payload = await _payload(request, device.device_id, metric, start, end, site.zone if site else "UTC")
+    payload = await drawing(request, device.device_id, metric, start, end, site.zone if site else "UTC")
     payload["marks"] = [
         {"at": it.opened_at, "kind": "opened", "text": it.number}
         for it in await parts.tickets.of_device(device.device_id)

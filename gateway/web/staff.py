@@ -9,6 +9,7 @@ from gateway.web import (
     queue,
     releases,
     rollouts,
+    rule_backtests,
     rule_drafts,
     rules,
     series,
@@ -81,6 +82,6 @@ def add_routes(app: web.Application) -> None:
     )
     add(app, Access.STAFF, "GET", "/staff/settings", settings)
     add(app, Access.STAFF, "POST", "/staff/settings", save_settings)
-    for pages in (queue, stream, ticket_page, series, devices, releases, rollouts, rules, rule_drafts):
+    for pages in (queue, stream, ticket_page, series, devices, releases, rollouts, rules, rule_drafts, rule_backtests):
         pages.add_routes(app)
     ticket_forms.add_routes(app)

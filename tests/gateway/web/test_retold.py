@@ -35,6 +35,7 @@ SHAPES = frozenset(
         "neither metric, topic nor state",  # stands in another line
         "a job is made of rules that can be merged",
         "a backtest failed",  # for logs
+        "a backtest was cancelled",
         "warning: ",
         "rule '7': ",
         ": 7",
