@@ -6,14 +6,13 @@ repaired by loading the last checkpoint and repeating the calls since. Nothing h
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from operator import le
 
 from diagnostics.arrival import Turn
 from diagnostics.blindness import SET_BACK_S
 from diagnostics.changes import Change
-from diagnostics.hearing import clock_fits, keep_values, nothing_new, prepare, unmoved
+from diagnostics.hearing import Read, clock_fits, keep_values, nothing_new, prepare, unmoved
 from diagnostics.judging import judge
 from diagnostics.late import late_event, late_report
 from diagnostics.measures import Moment, note_count, under_way
@@ -24,7 +23,6 @@ from diagnostics.patience import PATIENCE
 from diagnostics.roster import Roster
 from diagnostics.rule_file import BOOT_FELL
 from diagnostics.set_back import set_back
-from diagnostics.shapes import Shape
 from diagnostics.telemetry import Event, Presence, Report, Standing
 from diagnostics.views import DeviceView, Link, view_of
 
@@ -82,6 +80,7 @@ class Fleet(Roster):
                 values = with_gaps(shape, metrics)
         else:
             shape = recent.shape
+        inside = all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))  # `in_bands`, without a call
         if (
             recent is not None
             and at < recent.due
@@ -93,9 +92,7 @@ class Fleet(Roster):
             and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)
         ):
-            calm = (  # `in_bands`, without a call
-                all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
-            ) or unmoved(memory, shape, values, metrics)
+            calm = inside or unmoved(memory, shape, values, metrics)
             if calm and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values)):
                 report.names = shape.names
                 report.packed = recent.packed = shape.values.pack(*values)
@@ -104,20 +101,18 @@ class Fleet(Roster):
             if calm is None and passed_by(memory, recent, values, metrics):
                 recent.at = memory.effective_at = at
                 return NOTHING
-        return self._look_at(memory, report, shape, array("d", values), boots, fell=fell)
+        return self._look_at(memory, report, Read(shape, values, inside), boots, fell=fell)
 
-    def _look_at(
-        self, memory: Memory, report: Report, shape: Shape, values: array[float], boots: int, *, fell: bool
-    ) -> Sequence[Change]:
+    def _look_at(self, memory: Memory, report: Report, read: Read, boots: int, *, fell: bool) -> Sequence[Change]:
         """Judge a report that gives some rule a reason to look."""
-        at = report.effective_at
-        moment = prepare(memory, report, shape, values, boots, self._peers)
+        at, shape = report.effective_at, read.shape
+        moment = prepare(memory, report, read, boots, self._peers)
         if fell:
             moment.due.update(self._happened(memory, BOOT_FELL, at))
         troubled = bool(memory.active)
         findings = judge(memory, moment, self._peers)
         memory.effective_at = at
-        packed = values.tobytes()
+        packed = shape.values.pack(*read.values)
         keep_values(memory, shape, moment, packed)
         if moment.whole:
             report.names, report.packed = shape.names, packed

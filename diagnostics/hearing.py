@@ -6,9 +6,9 @@ downsampled past. Severities are judging.py's business.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from operator import le
+from typing import NamedTuple
 
 from diagnostics.engine import Plan
 from diagnostics.measures import Moment, note_count, under_way
@@ -25,20 +25,26 @@ from diagnostics.telemetry import Report
 KEPT_STATES = 64
 
 
-def in_bands(shape: Shape, values: Sequence[float]) -> bool:
-    """Whether no rule on the level of a metric needs to look."""
-    return all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
+class Read(NamedTuple):
+    """A report read by a shape: its values in the order of the shape's names (a list: comparing the numbers of an array
+    makes each of them anew), and whether all lie in their bands, where no rule on a level needs to look.
+    """
+
+    shape: Shape
+    values: list[float]
+    inside: bool
 
 
-def sort_values(shape: Shape, values: array[float], said: dict[str, float], outside: set[str]) -> dict[str, float]:
-    """Drop impossible values (from what was said too; they become NaN in `values`), add the rules whose own good range
+def sort_values(read: Read, said: dict[str, float], outside: set[str]) -> dict[str, float]:
+    """Drop impossible values (from what was said too; they become NaN in `read`), add the rules whose own good range
     a value left to `outside`.
 
     Returns the possible values by name.
     """
     metrics = dict(said)
-    if in_bands(shape, values):
+    if read.inside:
         return metrics
+    shape, values = read.shape, read.values
     for position, (low, value, high) in enumerate(zip(shape.lows, values, shape.highs, strict=True)):
         if low <= value <= high:
             continue
@@ -214,9 +220,7 @@ def keep_values(memory: Memory, shape: Shape, moment: Moment, packed: bytes) -> 
                 other.due = due
 
 
-def prepare(
-    memory: Memory, report: Report, shape: Shape, values: array[float], boots: int, peers: PeerGroups
-) -> Moment:
+def prepare(memory: Memory, report: Report, read: Read, boots: int, peers: PeerGroups) -> Moment:
     """Everything that a report with something to look at does to the memory; the moment with the rules that are due.
 
     `boots`: restarts since the report before, 0 = none.
@@ -225,7 +229,7 @@ def prepare(
     outside: set[str] = set()
     at = report.effective_at
     said = len(report.metrics)
-    metrics = sort_values(shape, values, report.metrics, outside)
+    metrics = sort_values(read, report.metrics, outside)
     impossible = said - len(metrics)
     hear_gateway_metrics(memory, metrics, impossible, outside)
     changed = {} if nothing_new(memory, report.states) else hear_states(memory, report.states, at, due)
@@ -241,8 +245,8 @@ def prepare(
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
     moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
-    moment.whole = len(report.metrics) == len(shape.names)
-    recent = memory.newest(shape)
+    moment.whole = len(report.metrics) == len(read.values)
+    recent = memory.newest(read.shape)
     if recent is None or at >= recent.due:
-        sample(memory, shape, values, moment, peers)
+        sample(memory, read.shape, read.values, moment, peers)
     return moment

@@ -7,6 +7,7 @@ seen to be good without judging it is not judged.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from math import inf
 
 from diagnostics.baseline import Stream
@@ -25,7 +26,7 @@ CLOSE = 1e-6
 PLAIN = (1e-30, 1e30)
 
 
-def sample(memory: Memory, shape: Shape, values: array[float], moment: Moment, peers: PeerGroups) -> None:
+def sample(memory: Memory, shape: Shape, values: Sequence[float], moment: Moment, peers: PeerGroups) -> None:
     """Take a report as the sample of its hour; the rules that look at samples become due."""
     plan, due = memory.plan, moment.due
     moment.sampled = True
@@ -62,12 +63,12 @@ def sample(memory: Memory, shape: Shape, values: array[float], moment: Moment, p
         for name in plan.frozen:
             if longest >= plan.rules[name].steps[0].limit:
                 due.add(name)
-    due.update(plan.unscreened)
+    due.update([name for name in plan.unscreened if moment.guarded(plan.rules[name])])
     if memory.active:
         due.update([name for name in plan.on_sample if name in memory.active])
 
 
-def _feed(memory: Memory, shape: Shape, values: array[float], moment: Moment) -> None:
+def _feed(memory: Memory, shape: Shape, values: Sequence[float], moment: Moment) -> None:
     """Put the values into the tracks that look back on them."""
     blocks, feeds = memory.blocks, shape.feeds
     if moment.whole:
@@ -150,7 +151,7 @@ def _may_reach(rule: Rule, newest: float | None) -> bool:
     return newest < rule.from_level or newest <= rule.limit
 
 
-def _watch_for_freezing(memory: Memory, shape: Shape, values: array[float], at: float) -> None:
+def _watch_for_freezing(memory: Memory, shape: Shape, values: Sequence[float], at: float) -> None:
     last, runs = memory.stuck_values, memory.stuck_runs
     if last is None or runs is None:
         watched = len(memory.plan.watched)
