@@ -151,7 +151,7 @@ class Device(Habits):
     def take_events(self) -> list[Event]:
         """The events since the last call, numbered after the report."""
         taken = [
-            event._replace(boot=self.boot, seq=self.take_seq(), at=event.at + self.clock_error_s)
+            Event(self.boot, self.take_seq(), event.at + self.clock_error_s, event.topic, event.data)
             for event in self.events
         ]
         self.events = []

@@ -37,17 +37,18 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     device_id: str
     leaf: str
     body: tuple[Report, ...] | Status | Event
-    payload: bytes
+    payload: bytes = b""
 
 
 class _Unit:
     """A device and its way to the gateway."""
 
-    __slots__ = ("away", "boot", "device", "id", "kept", "latency_s", "missing", "phase_s", "random")
+    __slots__ = ("away", "boot", "device", "draw", "id", "kept", "latency_s", "missing", "phase_s", "random")
 
     def __init__(self, device: Device, seed: str, phase_s: float) -> None:
         self.device, self.id, self.phase_s = device, device.spec.id, phase_s
         self.random = Random(f"{seed}/way/{self.id}")
+        self.draw = self.random.random
         self.missing = self.random.uniform(0.01, 0.05)
         self.latency_s = self.random.uniform(0.05, 0.6)
         self.kept: list[Report] = []
@@ -147,7 +148,7 @@ class _Play:
             yield self._status(now, unit, "online")
         kept, unit.kept = unit.kept, []
         for first in range(0, len(kept), BATCH):
-            twice = unit.random.random() < _DUPLICATES
+            twice = unit.draw() < _DUPLICATES
             yield self.telemetry(now, unit, tuple(kept[first : first + BATCH]), twice=twice)
         if device.events:
             for event in device.take_events():
@@ -166,7 +167,7 @@ class _Play:
         return arrival
 
     def _lost(self, unit: _Unit) -> bool:
-        return unit.random.random() < unit.missing
+        return unit.draw() < unit.missing
 
 
 def play(scenario: Scenario, *, end: float, interval_s: float = 900.0, encode: bool = False) -> Iterator[Arrival]:
@@ -195,13 +196,13 @@ def play(scenario: Scenario, *, end: float, interval_s: float = 900.0, encode: b
             ):
                 yield from run.exception(now, unit, report)
                 continue
-            chance = unit.random.random()
+            chance = unit.draw()
             if chance < unit.missing:
                 continue
             twice = chance > 1.0 - _DUPLICATES
             if twice or encode:
                 yield run.telemetry(now, unit, (report,), twice=twice)
             else:
-                yield Arrival(now, unit.id, "telemetry", (report,), b"")
+                yield Arrival(now, unit.id, "telemetry", (report,))
         slot += interval_s
     yield from run.due(end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     states: dict[str, str]
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True):
     """Something that happened once; `topic` follows ONVIF's names."""
 
     boot: int
@@ -45,7 +45,7 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-class Status(NamedTuple):
+class Status(msgspec.Struct, frozen=True):
     """Presence: published retained by the device (`online`) or by the broker as its last will (`offline`)."""
 
     state: str

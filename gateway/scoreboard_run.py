@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import cast
 
 from device_sim import wire
 from device_sim.fleet import score_fleet
@@ -169,19 +168,20 @@ def run_part(course: Course, tell: Callable[[float], None], watch: Watch | None 
     watch = watch or Watch()
     fleet = Fleet(Engine(load_default_rules(load_catalogue()), load_catalogue()), devices, START)
     desk = Desk()
-    error_s = _error_of(scenario)
+    clock = OurClock(scenario)
     tick_at, told_at = START, START
     for arrival in play(scenario, end=end, interval_s=course.interval_s):
-        while arrival.received_at >= tick_at:
-            seen = tick_at + error_s(tick_at)
-            for change in fleet.tick(seen):
-                desk.take(change, seen, tick_at)
-            tick_at += TICK_S
-        if arrival.received_at >= told_at + DAY:
-            told_at += DAY
-            tell((told_at - START) / (end - START))
         at = arrival.received_at
-        _arrive(fleet, desk, arrival, at + error_s(at), outcome, watch)
+        if at >= tick_at:
+            while at >= tick_at:
+                seen = clock.reading(tick_at)
+                for change in fleet.tick(seen):
+                    desk.take(change, seen, tick_at)
+                tick_at += TICK_S
+            if at >= told_at + DAY:
+                told_at += DAY
+                tell((told_at - START) / (end - START))
+        _arrive(fleet, desk, arrival, clock.reading(at), outcome, watch)
     outcome.cpu_seconds = time.process_time() - began
     outcome.tickets = desk.opened
     outcome.wrong_clocks = [(wrong.since, wrong.till) for wrong in scenario.wrong_clocks]
@@ -203,28 +203,31 @@ def run_part(course: Course, tell: Callable[[float], None], watch: Watch | None 
     return outcome
 
 
-def _error_of(scenario: Scenario) -> Callable[[float], float]:
-    """How wrong our own clock is at a true instant; the instants must rise."""
-    edges = sorted(
-        {START - DAY, *(edge for wrong in scenario.wrong_clocks for edge in (wrong.since, wrong.till)), math.inf}
-    )
-    turns = [(until, scenario.receiver_error_s(since)) for since, until in pairwise(edges)]
+class OurClock:
+    """Our own clock over a run, as wrong as the scenario wants it."""
 
-    def error_s(at: float) -> float:
-        while at >= turns[0][0]:
-            del turns[0]
-        return turns[0][1]
+    __slots__ = ("_error_s", "_turns", "_until")
 
-    return error_s
+    def __init__(self, scenario: Scenario) -> None:
+        edges = sorted(
+            {START - DAY, *(edge for wrong in scenario.wrong_clocks for edge in (wrong.since, wrong.till)), math.inf}
+        )
+        self._turns = iter([(until, scenario.receiver_error_s(since)) for since, until in pairwise(edges)])
+        self._until, self._error_s = next(self._turns)
+
+    def reading(self, at: float) -> float:
+        """What it says at a true instant; the instants must rise."""
+        while at >= self._until:
+            self._until, self._error_s = next(self._turns)
+        return at + self._error_s
 
 
 def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Outcome, watch: Watch) -> None:
     """One message; `now` is what our own clock says."""
-    at, device_id = arrival.received_at, arrival.device_id
-    if arrival.leaf == "telemetry":
-        bodies = cast("tuple[wire.Report, ...]", arrival.body)
-        outcome.reports += len(bodies)
-        for said in bodies:
+    at, device_id, body = arrival.received_at, arrival.device_id, arrival.body
+    if isinstance(body, tuple):
+        outcome.reports += len(body)
+        for said in body:
             report = Report(
                 device_id,
                 said.boot,
@@ -240,13 +243,12 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Out
                 desk.take(change, now, at)
             if device_id in watch.devices:
                 watch.report(report, fleet)
-    elif isinstance(arrival.body, wire.Event):
-        event = arrival.body
-        words = {name: str(value) for name, value in event.data.items()}
-        heard = Event(device_id, event.boot, event.seq, event.at, now, event.topic, words)
+    elif isinstance(body, wire.Event):
+        words = {name: str(value) for name, value in body.data.items()}
+        heard = Event(device_id, body.boot, body.seq, body.at, now, body.topic, words)
         for change in fleet.event(heard):
             desk.take(change, now, at)
         if device_id in watch.devices:
             watch.event(heard)
-    elif isinstance(arrival.body, wire.Status):
-        fleet.presence(Presence(device_id, arrival.body.boot, arrival.body.state == "online", now))
+    else:
+        fleet.presence(Presence(device_id, body.boot, body.state == "online", now))
