@@ -6,6 +6,7 @@ from gateway.ports.live import Liveness
 from gateway.ports.tickets import View
 from gateway.tickets.ticket import CloseCode, Entry, State, Ticket, WaitingFor
 from gateway.web.language import _
+from gateway.web.retold import retold
 
 
 def state(ticket: Ticket) -> str:
@@ -156,4 +157,4 @@ def told(type_: str) -> str:
 
 def named_reason(reason: str) -> str:
     """A reason from a table, as words ("first_episode" -> "first episode"): staff may look them up in the documents."""
-    return reason.replace("_", " ")
+    return retold(reason.replace("_", " "))

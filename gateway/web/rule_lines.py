@@ -208,4 +208,30 @@ EVIDENCE: Final = (
 )
 """Why a ticket opened."""
 
-LINES: Final = (*TOML, *SHAPE, *NAMES, *LINTS, *DEEDS, *EVIDENCE)
+REASONS: Final = (
+    told("first episode"),
+    told("out of warranty and contract"),
+    told("after reopen window"),
+    told("after closing"),
+    told("came back"),
+    told("came back after part replaced"),
+    told("another episode"),
+    told("worse"),
+    told("worse after solving"),
+    told("better"),
+    told("late data"),
+    told("partly recovered"),
+    told("recovered"),
+    told("never was"),
+    told("fixed remotely"),
+    told("fixed on site"),
+    told("part replaced"),
+    told("no fault found"),
+    told("customer cause"),
+    told("duplicate"),
+    told("update window"),
+    told("update failed"),
+)
+"""Named reasons in a ticket's history."""
+
+LINES: Final = (*TOML, *SHAPE, *NAMES, *LINTS, *DEEDS, *EVIDENCE, *REASONS)

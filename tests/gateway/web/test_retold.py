@@ -12,6 +12,8 @@ from diagnostics.catalogue import load_catalogue
 from diagnostics.faults import load_faults
 from diagnostics.rule_file import RuleSet
 from gateway.rules.check import check
+from gateway.tickets.policy import Reason
+from gateway.web import labels
 from gateway.web.language import speak
 from gateway.web.retold import fitting, retold
 from gateway.web.rule_lines import LINES
@@ -166,6 +168,13 @@ def test_every_mistake_of_a_draft_is_read_in_indonesian(old, new) -> None:
 @settings(max_examples=60, deadline=None)
 def test_what_people_wrote_is_not_lost(text) -> None:
     assert retold(text) == text or fitting(text) is not None
+
+
+def test_every_reason_that_stands_in_a_tickets_history_is_read_in_indonesian() -> None:
+    left = {Reason.SAME_EPISODE, Reason.OLD_EPISODE, Reason.NO_WORSE, Reason.NO_BETTER, Reason.NOT_RUNNING}
+    left |= {Reason.ALREADY_SOLVED, Reason.NO_TICKET}  # what is left as it is makes no line
+    said = {it.value: labels.named_reason(it.value) for it in set(Reason) - left}
+    assert [value for value, words in said.items() if words == value.replace("_", " ")] == []
 
 
 def test_no_pattern_hides_another_one() -> None:
