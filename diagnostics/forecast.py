@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 Z80 = 1.2816  # two-sided 80 %
-EARLIER = 0.75
-LATER = 1.35
+EARLIER = 0.8
+LATER = 1.5
+SHORTER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,26 @@ def fit(points: list[tuple[float, float]]) -> Trend:
     return Trend(level, slope, low, high, spread)
 
 
+def of_late(points: list[tuple[float, float]], least: int, whole: Trend) -> Trend:
+    """The trend of the longest newest stretch whose slope agrees with that of the newest `least` points (`whole` is
+    that of all). What lies before has another slope: the time before the trouble, which would put the date off by as
+    much again. Cost: that of about four fits.
+    """
+    newest = fit(points[-least:])
+    trend, count = whole, len(points)
+    while not _agree(trend, newest):
+        count = max(least, int(SHORTER * count))
+        trend = fit(points[-count:])
+    return trend
+
+
+def _agree(one: Trend, other: Trend) -> bool:
+    return one.slope_low <= other.slope_high and other.slope_low <= one.slope_high
+
+
 def recalibrated(whole: Reach, recent: Reach | None) -> Reach:
-    """The interval that people are told: what the whole and the newest stretch of history say, widened for what no
-    straight line knows (measured on even seeds of the scoreboard, so that about 80 % of the dates lie inside).
+    """The interval that people are told: what two stretches of history say, the longer and the newest, widened for what
+    no straight line knows (measured on even seeds of the scoreboard, so that at least 80 % of the dates lie inside).
     """
     both = (whole, recent if recent is not None else whole)
     return Reach(

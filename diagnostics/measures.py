@@ -5,7 +5,7 @@ Each function may keep what it needs in the memory; none of them knows severitie
 
 from dataclasses import dataclass, field
 
-from diagnostics.forecast import fit, reach, recalibrated
+from diagnostics.forecast import fit, of_late, reach, recalibrated
 from diagnostics.memory import Memory, SignatureProgress
 from diagnostics.patience import weary
 from diagnostics.rule_file import FIRMWARE
@@ -168,10 +168,11 @@ def forecast(rule: Forecast, memory: Memory, moment: Moment) -> float | None:
         trend = fit(points)
         if trend.slope_high - trend.slope_low <= rule.spread_max * abs(trend.slope):
             reached = reach(trend, rule.limit, newest, sign)
-    if reached is not None:
-        recent = reach(fit(points[-rule.min_points :]), rule.limit, newest, sign)
-        if not rule.no_plateau or (recent is not None and recent.median <= PLATEAU * reached.median):
-            told = recalibrated(reached, recent)
+        if reached is not None:
+            recent = reach(fit(points[-rule.min_points :]), rule.limit, newest, sign)
+            if not rule.no_plateau or (recent is not None and recent.median <= PLATEAU * reached.median):
+                lately = reach(of_late(points, rule.min_points, trend), rule.limit, newest, sign)
+                told = recalibrated(lately or reached, recent)
     if reached is None or told is None:
         if memory.reaches is not None:
             memory.reaches.pop(rule.fault_class, None)
