@@ -9,7 +9,7 @@ from math import sqrt
 
 Z80 = 1.2816  # two-sided 80 %
 EARLIER = 0.8
-LATER = 1.5
+LATER = 1.55
 SHORTER = 0.8
 
 
@@ -56,20 +56,16 @@ def fit(points: list[tuple[float, float]]) -> Trend:
 
 
 def of_late(points: list[tuple[float, float]], least: int, whole: Trend) -> Trend:
-    """The trend of the longest newest stretch whose slope agrees with that of the newest `least` points (`whole` is
+    """The trend of the longest newest stretch whose slope lies in the interval of that of the newest `least` points (`whole` is
     that of all). What lies before has another slope: the time before the trouble, which would put the date off by as
     much again. Cost: that of about four fits.
     """
     newest = fit(points[-least:])
     trend, count = whole, len(points)
-    while not _agree(trend, newest):
+    while not newest.slope_low <= trend.slope <= newest.slope_high:
         count = max(least, int(SHORTER * count))
         trend = fit(points[-count:])
     return trend
-
-
-def _agree(one: Trend, other: Trend) -> bool:
-    return one.slope_low <= other.slope_high and other.slope_low <= one.slope_high
 
 
 def recalibrated(whole: Reach, recent: Reach | None) -> Reach:

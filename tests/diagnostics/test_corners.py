@@ -123,8 +123,8 @@ def test_a_restart_is_counted_by_no_rule_that_wants_another_reason():
 
 def test_dates_are_widened_by_what_the_newest_days_say():
     whole = Reach(10.0, 16.0, 30.0)
-    assert recalibrated(whole, Reach(5.0, 9.0, 12.0)) == Reach(4.0, 12.0, 45.0)
-    assert recalibrated(whole, None) == Reach(8.0, 16.0, 45.0)
+    assert recalibrated(whole, Reach(5.0, 9.0, 12.0)) == Reach(4.0, 12.0, 46.5)
+    assert recalibrated(whole, None) == Reach(8.0, 16.0, 46.5)
 
 
 def test_text_is_english_unless_it_is_indonesian():

@@ -50,5 +50,6 @@ def test_one_slope_all_the_time_is_judged_by_all_days(slope, noise, days, seed):
 
 def test_what_turned_round_is_judged_since_it_turned():
     points = [(day - 23.0, 90.0 - day if day < 18 else 40.0 + 10.0 * (day - 18)) for day in range(24)]
-    trend = of_late(points, 5, fit(points))
-    assert trend.slope == pytest.approx(10.0, rel=0.1)
+    whole, lately = fit(points), of_late(points, 5, fit(points))
+    assert whole.slope < 0.0
+    assert lately.slope == pytest.approx(10.0, rel=0.25)
