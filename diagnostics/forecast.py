@@ -56,9 +56,9 @@ def fit(points: list[tuple[float, float]]) -> Trend:
 
 
 def of_late(points: list[tuple[float, float]], least: int, whole: Trend) -> Trend:
-    """The trend of the longest newest stretch whose slope the newest `least` points bear out: it lies in the interval of
-    theirs (`whole` is the trend of all). What lies before is the time before the trouble, which would put the date off
-    by as much again. Cost: that of about four fits.
+    """The trend of the longest newest stretch whose slope the newest `least` points bear out: it lies in their interval
+    (`whole` is the trend of all). What lies before is the time before the trouble, which would put the date off by as
+    much again. Cost: that of about four fits.
     """
     newest = fit(points[-least:])
     trend, count = whole, len(points)
