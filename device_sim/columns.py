@@ -37,9 +37,13 @@ class Steady(NamedTuple):
     noise: int = 0
 
 
-def late(d: Device) -> tuple[Steady, ...]:
-    """What is sent once an hour and trembles."""
-    return Steady("log_mb_per_d", d.log_mb, 0.35, FOLDED + 41), Steady("hot_px_cnt", d.hot_px, 0.6, FOLDED + 42)
+HOURLY: Final = ("log_mb_per_d", "hot_px_cnt")
+"""What is sent once an hour and trembles."""
+
+
+def hourly(d: Device) -> tuple[Steady, ...]:
+    """The steady metrics of HOURLY."""
+    return Steady(HOURLY[0], d.log_mb, 0.35, FOLDED + 41), Steady(HOURLY[1], d.hot_px, 0.6, FOLDED + 42)
 
 
 def steady(d: Device) -> Iterator[Steady]:

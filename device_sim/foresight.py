@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import asdict
 
-from device_sim.columns import late, lux_here, moving, steady
+from device_sim.columns import HOURLY, hourly, lux_here, moving, steady
 from device_sim.environment import DAY_S
 
 if TYPE_CHECKING:
@@ -47,54 +47,62 @@ after a boot and uncut, 1 by night, lux and activity of the world, and two of th
 _ASIDE: Final = Struct("8d")
 
 
-@lru_cache(maxsize=64)
-def _record(names: tuple[str, ...]) -> type[msgspec.Struct]:
-    """A record of these metrics: by far the quickest way to a dictionary."""
-    return msgspec.defstruct("Sent", [(name, float) for name in names], gc=False)
+class Shape:
+    """What lies where in a row, and how to read it. Devices alike share one: it is at hand for every report."""
+
+    __slots__ = ("aside", "aside_at", "digits", "record", "sent", "size")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        sent = Struct(f"{len(names)}d")
+        self.sent, self.aside = sent.unpack_from, _ASIDE.unpack_from
+        self.aside_at, self.size = sent.size, sent.size + _ASIDE.size
+        self.record = msgspec.defstruct("Sent", [(name, float) for name in names], gc=False)  # dictionaries made fast
+        self.digits: Numbers = np.array([[_DIGITS.get(name, 10.0)] for name in (*names, *HOURLY)])
 
 
-class Layout:
-    """What lies where in a row of a foresight; the same for all the life of a device."""
+shape_of = lru_cache(maxsize=64)(Shape)
 
-    __slots__ = ("_centre", "_digits", "_noise", "_spread", "_steady", "record", "sent", "size")
+
+class Steadiness:
+    """The steady values of one device, ready to be multiplied."""
+
+    __slots__ = ("_centre", "_count", "_noise", "_spread", "shape")
 
     def __init__(self, d: Device, moving_names: Iterable[str]) -> None:
-        found = (*steady(d), *late(d))
-        self._steady = len(found) - 2
+        found = (*steady(d), *hourly(d))
+        self._count = len(found) - len(HOURLY)
         self._centre: Numbers = np.array([[one.centre] for one in found])
         self._spread: Numbers = np.array([[one.spread] for one in found])
         self._noise = np.array([one.noise for one in found])
-        names, hourly = (*(one.name for one in found[:-2]), *moving_names), (one.name for one in found[-2:])
-        self._digits: Numbers = np.array([[_DIGITS.get(name, 10.0)] for name in (*names, *hourly)])
-        self.record = _record(names)
-        self.sent = Struct(f"{len(names)}d")
-        self.size = self.sent.size + _ASIDE.size
+        self.shape = shape_of((*(one.name for one in found[: self._count]), *moving_names))
 
     def pack(self, columns: Columns, world: Numbers, z: Numbers, nights: Numbers) -> bytes:
         """The rows of a foresight as doubles: what is sent, cut to its digits, and what stands aside."""
         calm = self._centre + self._spread * z[self._noise]
-        cut = len(self._digits)
+        digits, kept = self.shape.digits, self._count
+        cut = len(digits)
         rows = np.empty((cut + 6, len(nights)))
-        rows[: self._steady], rows[cut - 2 : cut] = calm[:-2], calm[-2:]
-        for row, column in enumerate(columns.values(), self._steady):
+        rows[:kept], rows[cut - len(HOURLY) : cut] = calm[:kept], calm[kept:]
+        for row, column in enumerate(columns.values(), kept):
             rows[row] = column
         rows[cut], rows[cut + 1], rows[cut + 2], rows[cut + 3] = calm[0], nights, world[2], world[6]
         rows[cut + 4 :] = z[31:33]
         sent = rows[:cut]
-        np.multiply(sent, self._digits, out=sent)
+        np.multiply(sent, digits, out=sent)
         np.floor(sent, out=sent)
-        np.divide(sent, self._digits, out=sent)
+        np.divide(sent, digits, out=sent)
         return rows.T.tobytes()
 
 
 class Outlook:
     """What a device foresees, kept until two days are over. A report out of the rhythm is worked out by itself."""
 
-    __slots__ = ("_due", "_layout", "_missed_s", "_row", "_rows", "_step_s", "_table")
+    __slots__ = ("_due", "_missed_s", "_row", "_rows", "_shape", "_steadiness", "_step_s", "_table")
 
     def __init__(self) -> None:
         self._table = b""
-        self._layout: Layout | None = None
+        self._steadiness: Steadiness | None = None
+        self._shape: Shape
         self._row = self._rows = 0
         self._due, self._step_s, self._missed_s = -math.inf, 0.0, 0.0
 
@@ -114,11 +122,9 @@ class Outlook:
             self._row, self._rows, self._due = 0, max(1, min(_ROWS, int(_AHEAD_S / self._step_s))), now
             row, table = 0, self._foresee(d, now, self._step_s, self._rows)
             self._table = table
-        layout = self._layout
-        assert layout is not None  # there is a table
-        place = row * layout.size
-        values = layout.sent.unpack_from(table, place)
-        return asdict(layout.record(*values)), _ASIDE.unpack_from(table, place + layout.sent.size)
+        shape = self._shape
+        place = row * shape.size
+        return asdict(shape.record(*shape.sent(table, place))), shape.aside(table, place + shape.aside_at)
 
     def _foresee(self, d: Device, now: float, step_s: float, count: int) -> bytes:
         """`count` rows from now on, packed."""
@@ -127,10 +133,10 @@ class Outlook:
         if d.camera:
             nights[:] = _nights(d, lux_here(d, world).tolist())
         columns = moving(d, times, world, z, nights)
-        layout = self._layout
-        if layout is None:
-            layout = self._layout = Layout(d, columns)
-        return layout.pack(columns, world, z, nights)
+        if self._steadiness is None:
+            self._steadiness = Steadiness(d, columns)
+            self._shape = self._steadiness.shape
+        return self._steadiness.pack(columns, world, z, nights)
 
 
 def _nights(d: Device, lux_seen: list[float]) -> list[bool]:
