@@ -296,4 +296,4 @@ class Engine:
 
 def in_order(plan: Plan, names: Iterable[str]) -> list[str]:
     """Rule names as the rule files order them, each once: the order of evaluation is always the same."""
-    return sorted(set(names), key=plan.order.__getitem__)
+    return sorted(names if isinstance(names, set) else set(names), key=plan.order.__getitem__)

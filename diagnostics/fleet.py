@@ -73,17 +73,17 @@ class Fleet(Roster):
         metrics = report.metrics
         names, values = report.names or tuple(metrics), [*metrics.values()]
         recent = memory.recent[0] if memory.recent else None
-        if recent is None or recent.shape.names != names:
+        if recent is None or (recent.shape.names is not names and recent.shape.names != names):
             shape = shape_of(memory, names)
             recent = memory.newest(shape)
-            if shape.names != names:
+            if shape.names is not names and shape.names != names:
                 values = with_gaps(shape, metrics)
         else:
             shape = recent.shape
         inside = all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))  # `in_bands`, without a call
+        calm: bool | None = False
         if (
             recent is not None
-            and at < recent.due
             and not (boots or fell)
             and (not memory.active or memory.spent >= PATIENCE or memory.plan.resting.issuperset(memory.active))
             and not (memory.faults and memory.spent < PATIENCE and waiting(memory))
@@ -92,8 +92,11 @@ class Fleet(Roster):
             and ((not report.states and not memory.transient) or nothing_new(memory, report.states))
             and (memory.firmware == report.firmware or not report.firmware)
         ):
-            calm = inside or unmoved(memory, shape, values, metrics)
-            if calm and not ((shape.counters or shape.ratios) and looked_at(memory, shape, values)):
+            due = at >= recent.due
+            calm = inside or (not due and unmoved(memory, shape, values, metrics))
+            if calm and (shape.counters or shape.ratios) and looked_at(memory, shape, values):
+                calm = False
+            if calm and not due:
                 report.names = shape.names
                 report.packed = recent.packed = shape.values.pack(*values)
                 recent.at = memory.effective_at = at
@@ -101,7 +104,8 @@ class Fleet(Roster):
             if calm is None and passed_by(memory, recent, values, metrics):
                 recent.at = memory.effective_at = at
                 return NOTHING
-        return self._look_at(memory, report, Read(shape, values, inside), boots, fell=fell)
+        read = Read(shape, values, recent, inside, bool(calm) and not memory.spent)
+        return self._look_at(memory, report, read, boots, fell=fell)
 
     def _look_at(self, memory: Memory, report: Report, read: Read, boots: int, *, fell: bool) -> Sequence[Change]:
         """Judge a report that gives some rule a reason to look."""
@@ -113,7 +117,7 @@ class Fleet(Roster):
         findings = judge(memory, moment, self._peers)
         memory.effective_at = at
         packed = shape.values.pack(*read.values)
-        keep_values(memory, shape, moment, packed)
+        keep_values(memory, read, moment, packed)
         if moment.whole:
             report.names, report.packed = shape.names, packed
         if memory.plan.shared_trouble and (troubled or memory.active):

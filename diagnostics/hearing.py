@@ -27,12 +27,15 @@ KEPT_STATES = 64
 
 class Read(NamedTuple):
     """A report read by a shape: its values in the order of the shape's names (a list: comparing the numbers of an array
-    makes each of them anew), and whether all lie in their bands, where no rule on a level needs to look.
+    makes each of them anew), and the newest of the same shape before it. `inside`: all lie in their bands, where no
+    rule on a level needs to look. `calm`: nothing but the sample that is due gives any rule a reason to look.
     """
 
     shape: Shape
     values: list[float]
+    recent: Recent | None
     inside: bool
+    calm: bool
 
 
 def sort_values(read: Read, said: dict[str, float], outside: set[str]) -> dict[str, float]:
@@ -95,9 +98,11 @@ def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: 
     memory.impossible += impossible
     for name, value in ((SEEN_CLOCK, -memory.clock.offset), (SEEN_IMPOSSIBLE, float(impossible))):
         metrics[name] = value
-        for watcher in plan.watchers.get(name, ()):
-            if not watcher.low <= value <= watcher.high:
-                outside.add(watcher.rule)
+        low, high = plan.band(name)
+        if not low <= value <= high:
+            outside.update(
+                [watcher.rule for watcher in plan.watchers[name] if not watcher.low <= value <= watcher.high]
+            )
 
 
 def nothing_new(memory: Memory, said: dict[str, str]) -> bool:
@@ -147,16 +152,16 @@ def hear_firmware(memory: Memory, report: Report, peers: PeerGroups, due: set[st
     due.update(memory.plan.by_state.get("firmware", ()))
 
 
-def hear_counters(memory: Memory, metrics: dict[str, float], at: float, *, booted: bool, due: set[str]) -> None:
+def hear_counters(memory: Memory, read: Read, at: float, *, booted: bool, due: set[str]) -> None:
     """Growth of counters goes into the windows of the rules that count it.
 
     A counter that fell began anew: after a restart with what it shows now, else (a new part) with nothing.
     """
-    plan = memory.plan
+    plan, values = memory.plan, read.values
     bases = memory.bases
-    for name, rules in plan.counters.items():
-        value = metrics.get(name)
-        if value is None:
+    for position, name in read.shape.counters:
+        value = values[position]
+        if value != value:  # noqa: PLR0124 - not there, or impossible
             continue
         if bases is None:
             bases = memory.bases = {}
@@ -168,6 +173,7 @@ def hear_counters(memory: Memory, metrics: dict[str, float], at: float, *, boote
             continue
         grown = value - base if value > base else value if booted else 0.0
         if grown > 0:
+            rules = plan.counters[name]
             for rule_name in rules:
                 note_count(plan.rules[rule_name], memory, at, grown)
             due.update(rules)
@@ -203,10 +209,9 @@ def hear_ratios(plan: Plan, metrics: dict[str, float], due: set[str]) -> None:
             due.add(name)
 
 
-def keep_values(memory: Memory, shape: Shape, moment: Moment, packed: bytes) -> None:
+def keep_values(memory: Memory, read: Read, moment: Moment, packed: bytes) -> None:
     """Remember the newest values of this shape."""
-    recent = memory.newest(shape)
-    at = moment.at
+    shape, recent, at = read.shape, read.recent, moment.at
     due = next_sample(memory, at, moment.outside) if moment.sampled else 0.0
     if recent is None:
         memory.keep(Recent(shape, at, packed, due))
@@ -225,6 +230,18 @@ def prepare(memory: Memory, report: Report, read: Read, boots: int, peers: PeerG
 
     `boots`: restarts since the report before, 0 = none.
     """
+    at = report.effective_at
+    if read.calm:
+        seen = {SEEN_CLOCK: -memory.clock.offset, SEEN_IMPOSSIBLE: 0.0}
+        moment = Moment(at, report.metrics | seen, memory.states)
+    else:
+        moment = _hear(memory, report, read, boots, peers)
+    if read.recent is None or at >= read.recent.due:
+        sample(memory, read.shape, read.values, moment, peers)
+    return moment
+
+
+def _hear(memory: Memory, report: Report, read: Read, boots: int, peers: PeerGroups) -> Moment:
     due: set[str] = set()
     outside: set[str] = set()
     at = report.effective_at
@@ -240,13 +257,10 @@ def prepare(memory: Memory, report: Report, read: Read, boots: int, peers: PeerG
         hear_boot(memory, at, boots, due)
     if memory.signs and not weary(memory):
         due.update(under_way(memory, at))
-    if memory.plan.counters:
-        hear_counters(memory, metrics, at, booted=boots > 0, due=due)
+    if read.shape.counters:
+        hear_counters(memory, read, at, booted=boots > 0, due=due)
     if memory.plan.ratios:
         hear_ratios(memory.plan, metrics, due)
     moment = Moment(at, metrics, memory.states, booted=boots > 0, changed=changed, due=due, outside=outside)
     moment.whole = len(report.metrics) == len(read.values)
-    recent = memory.newest(read.shape)
-    if recent is None or at >= recent.due:
-        sample(memory, read.shape, read.values, moment, peers)
     return moment

@@ -12,7 +12,7 @@ from diagnostics.engine import in_order
 from diagnostics.episodes import KEPT_SAMPLES, Episode, Outcome, Phase, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
-from diagnostics.patience import spend, weary
+from diagnostics.patience import MANY, spend, weary
 from diagnostics.peers import PeerGroups
 from diagnostics.rule_parts import severity_of
 from diagnostics.rules import (
@@ -102,8 +102,10 @@ def _to_judge(memory: Memory, moment: Moment) -> set[str]:
         return moment.due
     if weary(memory) and not moment.sampled:
         return moment.due
-    spend(memory, outside, sampled=moment.sampled)
-    begun = active if moment.sampled else active.keys() - memory.plan.resting
+    if memory.spent or len(active) + len(outside) >= MANY:
+        spend(memory, outside, sampled=moment.sampled)
+    resting = memory.plan.resting
+    begun = active if moment.sampled or resting.isdisjoint(active) else active.keys() - resting
     return moment.due.union(begun) if len(active) >= CROWD else moment.due.union(outside, begun)
 
 

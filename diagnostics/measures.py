@@ -3,7 +3,7 @@
 Each function may keep what it needs in the memory; none of them knows severities or time limits (episodes.py does).
 """
 
-from dataclasses import dataclass, field
+import msgspec
 
 from diagnostics.forecast import fit, of_late, reach, recalibrated
 from diagnostics.memory import Memory, SignatureProgress
@@ -20,8 +20,7 @@ KEPT_AVERAGED = 32
 PLATEAU = 1.25
 
 
-@dataclass(slots=True, eq=False)
-class Moment:
+class Moment(msgspec.Struct, eq=False):
     """One report (or event) as rules see it. `metrics` holds only possible values, also what the gateway itself
     measures.
     """
@@ -32,11 +31,11 @@ class Moment:
     sampled: bool = False
     whole: bool = True  # no value of the report's shape is missing or impossible
     booted: bool = False
-    changed: dict[str, str] = field(default_factory=dict)  # states that changed, with the word before
+    changed: dict[str, str] = {}  # states that changed, with the word before
     topics: tuple[str, ...] = ()
     completed: frozenset[int] = frozenset()  # blocks whose cycle was completed
-    due: set[str] = field(default_factory=set)  # rules with a reason to look that does not come again
-    outside: set[str] = field(default_factory=set)  # rules on levels that a value may be outside of the good range of
+    due: set[str] = set()  # rules with a reason to look that does not come again
+    outside: set[str] = set()  # rules on levels that a value may be outside of the good range of
 
     def guarded(self, rule: Rule) -> bool:
         """Whether the rule's guards let this report be evidence."""
@@ -239,7 +238,10 @@ def under_way(memory: Memory, at: float) -> list[str]:
 
 def _begun(rule: Rule, progress: SignatureProgress, at: float) -> bool:
     assert isinstance(rule, Signature)
-    return any(came is not None and at - came <= rule.span_s for came in progress.came)
+    for came in progress.came:  # noqa: SIM110 - asked with every report
+        if came is not None and at - came <= rule.span_s:
+            return True
+    return False
 
 
 def _shown(sign: Sign, moment: Moment) -> bool:

@@ -75,9 +75,10 @@ class Block:
                 self.rows = b""
                 self.filling = array("f", [0.0]) * (2 * width)
             else:
-                row = narrow(self._close())
-                empty = b"".join([bytes([byte]) * width for byte in NOT_A_NUMBER])
-                self.rows = (self.rows + row + empty * missed)[-self.depth * BYTES * width :]
+                rows = self.rows + narrow(self._close())
+                if missed:
+                    rows += b"".join([bytes([byte]) * width for byte in NOT_A_NUMBER]) * missed
+                self.rows = rows[-self.depth * BYTES * width :]
         self.cycle = cycle
         return not first
 
