@@ -13,11 +13,12 @@ from diagnostics.backtest import Verdict
 from diagnostics.rule_file import RuleSet
 from diagnostics.topology import Device
 from gateway.clock import SystemClock
-from gateway.commands.rules_book import opened_desk
+from gateway.commands.rules_book import opened_desk, placed
 from gateway.commands.run import add_settings, settings_of
 from gateway.ports.history import History, HistoryAway
 from gateway.ports.registry import DeviceStatus
 from gateway.rules.desk import RuleDesk
+from gateway.rules.files import rule_text
 from gateway.rules.jobs import as_json
 from gateway.rules.replay import Progress, Result, backtest, chosen
 from gateway.settings import Settings
@@ -73,7 +74,9 @@ async def _run(settings: Settings, arguments: argparse.Namespace) -> int:
         ]
         devices = chosen(known, arguments.devices, arguments.sample)
         if not devices:
-            raise ValueError(f"no device, model or site is like {arguments.devices!r}")
+            raise ValueError(
+                f"no device, model or site is like {arguments.devices!r}" if known else "no device is registered"
+            )
         async with _history(settings, arguments.history) as history:
             result = await backtest(old, new, desk.catalogue, history, devices, len(known), start, end, _told)
     if sys.stderr.isatty():
@@ -85,20 +88,16 @@ async def _run(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _draft(desk: RuleDesk, path: Path | None) -> RuleSet:
     """What is to be compared with the rules in force. ValueError with the first mistake."""
     newest = await desk.newest()
-    if path is None:
-        text = "\n\n".join(chunk.text for chunk in desk.base.chunks)
-    elif path.is_file():
-        text = path.read_text()
-    else:
-        raise ValueError(f"{path}: no such rule file")
+    text = "\n\n".join(chunk.text for chunk in desk.base.chunks) if path is None else rule_text(path)
     checked = desk.check(text, newest)
     # The rule files' own versions are as old as the overrides over them: no mistake of the files.
     told = [it for it in checked.mistakes if path is not None or not it.says.startswith("version is")]
     mistakes = [it for it in told if it.error]
-    for mistake in told:
-        print(f"{path or desk.base.origin}: {mistake}", file=sys.stderr)
+    where = path or desk.base.origin
     if mistakes or checked.merged is None:
-        raise ValueError(f"{path or desk.base.origin}: {mistakes[0] if mistakes else 'cannot be read'}")
+        raise ValueError(placed(where, mistakes[0]) if mistakes else f"{where}: cannot be read")
+    for mistake in told:
+        print(placed(where, mistake), file=sys.stderr)
     return checked.merged
 
 

@@ -8,8 +8,10 @@ import argparse
 import asyncio
 import getpass
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from gateway.commands.run import add_settings, settings_of
 from gateway.derived import load_rules, rule_base
 from gateway.ports.rule_book import Edition, OutdatedEdition
 from gateway.rules.budget import Budget
-from gateway.rules.desk import RuleDesk
+from gateway.rules.check import Mistake
+from gateway.rules.desk import RuleDesk, RuleRefused
 from gateway.rules.engines import begin
+from gateway.rules.files import rule_text
 from gateway.rules.overview import RuleRow
 from gateway.settings import Settings
 from gateway.storage.database import open_database
@@ -76,16 +80,22 @@ def run_book(arguments: argparse.Namespace) -> int:
     try:
         return asyncio.run(_run(settings_of(arguments), arguments))
     except OutdatedEdition as refusal:
-        print(f"siaga rules: {refusal}: try again")
+        print(f"siaga rules: {refusal}: try again", file=sys.stderr)
+        return 1
+    except RuleRefused as refusal:
+        print(f"siaga rules: {refusal}", file=sys.stderr)
         return 1
     except KeyError as unknown:
-        print(f"siaga rules: there is no {unknown.args[0]!r} in the rule book")
+        what = f"edition {unknown.args[0]}" if isinstance(unknown.args[0], int) else f"rule '{unknown.args[0]}'"
+        print(f"siaga rules: there is no {what} in the rule book", file=sys.stderr)
         return 1
 
 
 async def _run(settings: Settings, arguments: argparse.Namespace) -> int:
     async with opened_desk(settings) as desk:
         now = SystemClock().now()
+        if arguments.action == "check":
+            return await check_draft(desk, arguments.file, as_json=arguments.json)
         if arguments.action == "list":
             return list_rules(await desk.rules(now), as_json=arguments.json)
         if arguments.action == "show":
@@ -98,7 +108,9 @@ async def _run(settings: Settings, arguments: argparse.Namespace) -> int:
             if arguments.json:
                 print(json.dumps(editions))
             for one in editions if not arguments.json else ():
-                print("\t".join(str(one[key]) for key in ("number", "at", "actor", "reason", "rule", "note")))
+                at = datetime.fromtimestamp(one["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                keys = ("actor", "reason", "rule", "note")
+                print("\t".join([str(one["number"]), at, *(str(one[key]) for key in keys)]))
             return 0
         made = await _deed(desk, arguments, now)
         words = f"edition {made.number}: {made.reason.value} {made.rule}".rstrip()
@@ -111,9 +123,11 @@ async def _deed(desk: RuleDesk, arguments: argparse.Namespace, now: float) -> Ed
     actor, note = arguments.actor or getpass.getuser(), arguments.note
     match arguments.action:
         case "activate":
-            if not arguments.file.is_file():
-                raise ValueError(f"{arguments.file}: no such rule file")
-            return await desk.activate(arguments.file.read_text(), 0, actor, note, now)
+            text = rule_text(arguments.file)
+            first = next((it for it in desk.check(text, await desk.newest()).mistakes if it.error), None)
+            if first is not None:
+                raise RuleRefused(placed(arguments.file, first))
+            return await desk.activate(text, 0, actor, note, now)
         case "rollback":
             return await desk.roll_back(arguments.edition, arguments.rule, 0, actor, note, now)
         case "watch":
@@ -124,6 +138,31 @@ async def _deed(desk: RuleDesk, arguments: argparse.Namespace, now: float) -> Ed
             return await desk.restore(arguments.name, 0, actor, note, now)
         case _:
             return await desk.back_to_file(arguments.name, 0, actor, note, now)
+
+
+def placed(file: Path | str, mistake: Mistake) -> str:
+    """A mistake with its file and line, as compilers say it."""
+    words = str(mistake).removeprefix(f"line {mistake.line}: ")
+    return f"{file}:{mistake.line}: {words}"
+
+
+async def check_draft(desk: RuleDesk, file: Path | None, *, as_json: bool) -> int:
+    """Print every mistake and warning of a draft over the rules in force, with its line. 1: it is refused."""
+    if file is None:
+        raise ValueError("name the draft to check over the rules in force: siaga rules check DRAFT -c FILE")
+    checked = desk.check(rule_text(file), await desk.newest())
+    if as_json:
+        found = [
+            {"file": str(file), "line": it.line, "rule": it.rule, "says": it.says, "error": it.error}
+            for it in checked.mistakes
+        ]
+        print(json.dumps({"rules": len(checked.rules), "refused": checked.refused, "problems": found}))
+        return 1 if checked.refused else 0
+    for it in checked.mistakes:
+        print(placed(file, it))
+    refused = sum(it.error for it in checked.mistakes)
+    print(f"{len(checked.rules)} rules: {refused} refused, {len(checked.mistakes) - refused} warnings", file=sys.stderr)
+    return 1 if checked.refused else 0
 
 
 def list_rules(rows: list[RuleRow], *, as_json: bool) -> int:

@@ -24,10 +24,14 @@ class RuleFile:
     text: str
     rules: tuple[Rule, ...]
 
-    def place(self, problem: Problem) -> str:
-        """The problem with file and line; its rule stands in this file."""
+    def line_of(self, problem: Problem) -> int:
+        """The line that the problem is on; its rule stands in this file."""
         chunk = next(chunk for chunk in split(self.text) if chunk.name == problem.rule)
-        return f"{self.where}:{line_of(chunk, problem.says)}: {problem}"
+        return line_of(chunk, problem.says)
+
+    def place(self, problem: Problem) -> str:
+        """The problem with file and line."""
+        return f"{self.where}:{self.line_of(problem)}: {problem}"
 
 
 def rule_text(path: Path) -> str:
