@@ -3,19 +3,19 @@
 from typing import Final
 
 EVENT_AT: Final = 3.0
-"""An event on the device's page: about 0.3 false ones in 1,000 reports."""
+"""An event on the device's page: about one false in 4,000 reports."""
 TICKET_AT: Final = 7.0
 """Strong enough alone: both far from everything seen and surprising in its course."""
 QUIET_ROWS: Final = 60
 """One event an incident: the next needs more rows than this in between."""
 
-FIRST_ROWS: Final = 40
+FIRST_ROWS: Final = 32
 """Rows before the histograms start; their cells hold the values until then (so at most `BINS`)."""
 REFIT_ROW: Final = 300
 """The bins are laid anew once over what was seen, so that they fit it."""
 NOVEL_FROM: Final = 50
 """Rows before a range means anything."""
-SHORT: Final = 7
+SHORT: Final = 9
 LONG: Final = 25
 """Rows over which surprise is averaged: a burst, and an episode."""
 JUDGE_FROM: Final = 30
@@ -35,7 +35,7 @@ WEEK_SIGHTINGS: Final = 10
 """The mean of an hour of the day forgets with 1 / 20, of an hour of the week with 1 / 10."""
 
 NOVELTY_WEIGHT: Final = 5.0
-FULL_BEYOND: Final = 0.1
+FULL_BEYOND: Final = 0.12
 FULL_GAP: Final = 0.15
 """Distances, in ranges, at which novelty outside and inside the range counts in full."""
 BLOCK_ROWS: Final = 2000

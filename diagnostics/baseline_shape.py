@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-BINS = 40
+BINS = 32
 STRIDE = BINS + 2
 MARGIN = 0.25
 """Room left beside the first values on either side, in ranges."""
@@ -74,12 +74,19 @@ def refit(counts: array[float], placement: Placement, cells: tuple[int, int]) ->
     """Lay the bins over the given cells alone, each spread evenly; what lies outside is forgotten."""
     low, width = placement
     first, last = cells
-    new_low, new_width = place(low + (first - 1) * width, low + last * width)
+    target = place(low + (first - 1) * width, low + last * width)
+    return target, spread(counts, placement, cells, target)
+
+
+def spread(counts: Sequence[float], placement: Placement, cells: tuple[int, int], target: Placement) -> array[float]:
+    """The counts of the given cells in bins laid otherwise, each spread evenly over those it overlaps."""
+    low, width = placement
+    new_low, new_width = target
     new = array("f", bytes(4 * STRIDE))
-    for old in range(first, last + 1):
+    for old in range(cells[0], cells[1] + 1):
         left = (low + (old - 1) * width - new_low) / new_width
         right = left + width / new_width
         for cell in range(int(left), min(int(right), BINS - 1) + 1):
             share = (min(right, cell + 1) - max(left, cell)) / (right - left)
             new[1 + cell] += counts[old] * share
-    return (new_low, new_width), new
+    return new

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from diagnostics import baseline_shape as shape
 
-values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40)
+values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=shape.BINS)
 
 
 @given(values)
@@ -40,8 +40,8 @@ def test_a_refit_keeps_all_counts_of_the_cells_it_is_laid_over(seen: list[float]
 
 def test_stray_counts_do_not_hold_the_bins_open() -> None:
     counts = array("f", bytes(4 * shape.STRIDE))
-    counts[1], counts[20], counts[21], counts[40] = 1.0, 50.0, 50.0, 1.0
-    assert shape.occupied(counts, 0.0) == (1, 40)
+    counts[1], counts[20], counts[21], counts[shape.BINS] = 1.0, 50.0, 50.0, 1.0
+    assert shape.occupied(counts, 0.0) == (1, shape.BINS)
     assert shape.occupied(counts, 2.0) == (20, 21)
 
 

@@ -147,13 +147,13 @@ def shared_half() -> list[Series]:
 
 
 def test_our_figure_on_the_shared_half_does_not_fall() -> None:
-    """Measured 78.7 and 0.27 when this was written; the target is 72 and 0.3."""
+    """Measured 77.7 and 0.22 when this was written; the target is 72 and 0.3."""
     runs = score_nab.measure(shared_half(), 1)
     events = score_nab.total(runs, score_nab.EVENTS)
     standard = events.score("standard")
     assert standard is not None
-    assert standard >= 76
-    assert events.false_per_1000_rows <= 0.3
+    assert standard >= 75
+    assert events.false_per_1000_rows <= 0.25
     blind, extremes = (score_nab.total(runs, name).score("standard") for name in (score_nab.BLIND, score_nab.EXTREMES))
     assert blind is not None
     assert extremes is not None
