@@ -128,7 +128,7 @@ class Device(Habits):
         self.noise.turn += 1
         complete = self._until_complete <= 0
         self._until_complete = self.complete_every - 1 if complete else self._until_complete - 1
-        m, s = measure(self, now, complete)
+        m, s, names = measure(self, now, complete)
         if now >= self._next_turn:
             self._turn(now)
         if self._active:
@@ -145,7 +145,14 @@ class Device(Habits):
         seq = self.seq
         self.seq = seq + 1
         return Report(
-            self.boot, seq, int(now - self.booted_at), now + self.clock_error_s + self.clock_bias_s, self.firmware, m, s
+            self.boot,
+            seq,
+            int(now - self.booted_at),
+            now + self.clock_error_s + self.clock_bias_s,
+            self.firmware,
+            m,
+            s,
+            names,
         )
 
     def take_events(self) -> list[Event]:

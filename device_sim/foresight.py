@@ -50,9 +50,11 @@ _ASIDE: Final = Struct("8d")
 class Shape:
     """What lies where in a row, and how to read it. Devices alike share one: it is at hand for every report."""
 
-    __slots__ = ("aside", "aside_at", "digits", "record", "sent", "size")
+    __slots__ = ("aside", "aside_at", "digits", "names", "names_hourly", "record", "sent", "size")
 
     def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.names_hourly: tuple[str, ...] = ()  # known after the first report of all
         sent = Struct(f"{len(names)}d")
         self.sent, self.aside = sent.unpack_from, _ASIDE.unpack_from
         self.aside_at, self.size = sent.size, sent.size + _ASIDE.size
@@ -97,12 +99,12 @@ class Steadiness:
 class Outlook:
     """What a device foresees, kept until two days are over. A report out of the rhythm is worked out by itself."""
 
-    __slots__ = ("_due", "_missed_s", "_row", "_rows", "_shape", "_steadiness", "_step_s", "_table")
+    __slots__ = ("_due", "_missed_s", "_row", "_rows", "_steadiness", "_step_s", "_table", "shape")
 
     def __init__(self) -> None:
         self._table = b""
         self._steadiness: Steadiness | None = None
-        self._shape: Shape
+        self.shape: Shape  # known after the first report
         self._row = self._rows = 0
         self._due, self._step_s, self._missed_s = -math.inf, 0.0, 0.0
 
@@ -122,7 +124,7 @@ class Outlook:
             self._row, self._rows, self._due = 0, max(1, min(_ROWS, int(_AHEAD_S / self._step_s))), now
             row, table = 0, self._foresee(d, now, self._step_s, self._rows)
             self._table = table
-        shape = self._shape
+        shape = self.shape
         place = row * shape.size
         return asdict(shape.record(*shape.sent(table, place))), shape.aside(table, place + shape.aside_at)
 
@@ -135,7 +137,7 @@ class Outlook:
         columns = moving(d, times, world, z, nights)
         if self._steadiness is None:
             self._steadiness = Steadiness(d, columns)
-            self._shape = self._steadiness.shape
+            self.shape = self._steadiness.shape
         return self._steadiness.pack(columns, world, z, nights)
 
 

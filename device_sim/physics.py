@@ -17,8 +17,10 @@ _WARM_S: Final = 7200.0
 _COLD_S: Final = 40 * 3600.0  # after that a restart is no longer seen in the memory in use (1e-8 of a per cent)
 
 
-def measure(d: Device, now: float, complete: bool) -> tuple[Metrics, States]:
-    """One report of a healthy device; `complete` adds what changes slowly."""
+def measure(d: Device, now: float, complete: bool) -> tuple[Metrics, States, tuple[str, ...]]:
+    """One report of a healthy device: metrics, states, and the names of the metrics in their order; `complete` adds
+    what changes slowly.
+    """
     m, aside = d.outlook.at(d, now)
     log_mb, hot_px, mem_pct, by_night, lux, activity, charge_noise, charged_noise = aside
     awake_s = now - d.booted_at
@@ -51,7 +53,10 @@ def measure(d: Device, now: float, complete: bool) -> tuple[Metrics, States]:
     if complete:
         m["log_mb_per_d"] = log_mb
         _slow(d, now, hot_px, m, s)
-    return m, s
+        if not d.outlook.shape.names_hourly:
+            d.outlook.shape.names_hourly = tuple(m)
+        return m, s, d.outlook.shape.names_hourly
+    return m, s, d.outlook.shape.names
 
 
 def _fill(d: Device, recorded_d: float, m: Metrics) -> None:

@@ -30,7 +30,7 @@ class Spell(Protocol):
         """The same spell with nothing remembered: one for each device and run."""
 
     def work(self, device: Device, m: Metrics, s: States) -> None:
-        """Change one report."""
+        """Change one report; what it does not say, it does not begin to say."""
 
     def finish(self, device: Device) -> None:
         """What stays when it is over."""

@@ -24,7 +24,9 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """One telemetry message. `at` is the capture time by the device's own clock, in seconds since 1970."""
+    """One telemetry message. `at` is the capture time by the device's own clock, in seconds since 1970. `names`: of the
+    metrics in their order, if the device knows them; the same tuple for all devices alike.
+    """
 
     boot: int
     seq: int
@@ -33,6 +35,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     firmware: str
     metrics: dict[str, float]
     states: dict[str, str]
+    names: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True):

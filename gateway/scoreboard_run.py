@@ -238,6 +238,7 @@ def _arrive(fleet: Fleet, desk: Desk, arrival: Arrival, now: float, outcome: Out
                 said.states,
                 said.uptime_s,
                 said.firmware,
+                names=said.names,
             )
             for change in fleet.observe(report):
                 desk.take(change, now, at)

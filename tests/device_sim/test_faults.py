@@ -49,6 +49,7 @@ def test_a_fault_shows_after_its_onset_stays_physical_and_ends_with_the_repair(f
     for now, report, twin in told:
         different = report is None or twin is None or (report.boot, report.firmware) != (twin.boot, twin.firmware)
         if report is not None and twin is not None:
+            assert report.names == tuple(report.metrics)
             for name, value in report.metrics.items():
                 low, high = TABLE["metric"][name]["physical"]
                 assert low <= value <= high, (name, value)
