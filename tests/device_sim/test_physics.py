@@ -120,6 +120,28 @@ def test_a_site_hangs_together() -> None:
     assert parents["s-cam-03"] == parents["s-cam-05"] == "s-router"  # Wi-Fi
 
 
+def test_devices_alike_say_the_same_tuple_of_names_in_every_report() -> None:
+    scenario = one_site(cameras=("Lensa B4", "Lensa B4"))
+    first, second = scenario.build()["s-cam-01"], scenario.build()["s-cam-02"]
+    for step in range(300):
+        one, other = first.report(START + 900.0 * step), second.report(START + 900.0 * step)
+        assert one is not None and other is not None
+        assert one.names == tuple(one.metrics)
+        assert one.names is other.names
+        assert ("cert_days_left" in one.names) is (step % 4 == 0)
+
+
+def test_what_is_said_has_the_digits_that_firmware_sends() -> None:
+    for device in one_site().build().values():
+        for step in range(200):
+            report = device.report(START + 900.0 * step)
+            assert report is not None
+            said = report.metrics
+            assert said["ntp_age_s"] == int(said["ntp_age_s"])
+            assert abs(said["soc_temp_c"] * 10 - round(said["soc_temp_c"] * 10)) < 1e-9
+            assert abs(said["clock_offset_s"] * 1000 - round(said["clock_offset_s"] * 1000)) < 1e-9
+
+
 def test_a_report_out_of_the_rhythm_is_right_and_leaves_the_rhythm_alone() -> None:
     calm, asked = one_site().build()["s-cam-01"], one_site().build()["s-cam-01"]
     calm.complete_every = asked.complete_every = 1
