@@ -21,7 +21,7 @@ from rich.table import Table
 from diagnostics.baseline import Stream
 from diagnostics.baseline_numbers import EVENT_AT, QUIET_ROWS, TICKET_AT
 from gateway.score_data import find_data
-from gateway.score_series import PROFILES, Series, Tally, read_series, tally
+from gateway.score_series import PROFILES, Benchmark, Series, Tally, read_benchmark, tally
 
 EVENTS = f"events (>= {EVENT_AT:g})"
 TICKETS = f"tickets (>= {TICKET_AT:g})"
@@ -66,13 +66,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score and print; ValueError (exit 2) where the data are missing or malformed."""
     data = find_data(arguments.data, "nab", "data")
-    series = read_series(data, Path(arguments.labels) if arguments.labels else None)
+    benchmark = read_benchmark(data, Path(arguments.labels) if arguments.labels else None)
+    series = benchmark.series
     runs = measure(series, arguments.workers)
     cost = Cost(time_of_a_point(series), memory_of_a_stream(series))
     if arguments.json:
-        print(json.dumps(as_json(runs, cost)))
+        print(json.dumps({**as_json(runs, cost), **left_out(benchmark)}))
     else:
         _print_tables(runs, cost)
+        _print_left_out(left_out(benchmark))
     return 0
 
 
@@ -181,6 +183,21 @@ def as_json(runs: Sequence[Run], cost: Cost) -> dict[str, object]:
         "groups": {group: _figures(total(runs, EVENTS, group)) for group in sorted({r.series.group for r in runs})},
         "files": {one.series.name: _figures(one.tallies[EVENTS]) for one in runs},
     }
+
+
+def left_out(benchmark: Benchmark) -> dict[str, object]:
+    """What the copy holds that could not be judged."""
+    return {
+        "unlabelled": list(benchmark.unlabelled),
+        "labelled_without_file": list(benchmark.absent),
+        "windows_without_rows": benchmark.empty_windows,
+    }
+
+
+def _print_left_out(parts: dict[str, object]) -> None:
+    said = [f"{name.replace('_', ' ')} {len(part) if isinstance(part, list) else part}" for name, part in parts.items()]
+    if any(parts.values()):
+        Console().print(f"Not judged: {', '.join(said)}.")
 
 
 def _figures(result: Tally) -> dict[str, object]:

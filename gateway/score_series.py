@@ -117,8 +117,26 @@ def _far(row: int, earlier: list[tuple[int, int]]) -> float:
     return 1.0 if position > 3.0 else -_sigma(position)
 
 
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What a copy of the benchmark holds, and what of it could not be judged."""
+
+    series: tuple[Series, ...]
+    unlabelled: tuple[str, ...]
+    """Files of which the labels say nothing: not gone through."""
+    absent: tuple[str, ...]
+    """Labelled series that have no file."""
+    empty_windows: int
+    """Windows that hold no row of their series: nothing could be found there."""
+
+
 def read_series(data: Path, labels: Path | None) -> list[Series]:
-    """Every labelled series there is, in the layout of the benchmark: `data/<group>/<file>.csv`, `labels/*.json`.
+    """Every labelled series there is; ValueError as `read_benchmark`."""
+    return list(read_benchmark(data, labels).series)
+
+
+def read_benchmark(data: Path, labels: Path | None) -> Benchmark:
+    """All there is, in the layout of the benchmark: `data/<group>/<file>.csv`, `labels/*windows*.json`.
 
     ValueError with one line for what is missing or malformed.
     """
@@ -126,36 +144,71 @@ def read_series(data: Path, labels: Path | None) -> list[Series]:
     if file is None or not file.is_file():
         raise ValueError(f"no labels: {file or data / 'labels'} is missing")
     try:
-        windows = json.loads(file.read_text())
+        windows = json.loads(file.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{file}: no JSON ({error})") from error
-    found = [
-        _read_one(data / "data", name, windows[name]) for name in sorted(windows) if (data / "data" / name).exists()
-    ]
+    if not isinstance(windows, dict):
+        raise ValueError(f"{file}: needs an object of series, each a list of windows")  # noqa: TRY004 - of the file
+    folder = data / "data"
+    present = {path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.csv")) if path.is_file()}
+    labelled = {name: _spans(file.name, name, spans) for name, spans in windows.items()}
+    found = [_read_one(folder, name, spans) for name, spans in sorted(labelled.items()) if name in present]
     if not found:
-        raise ValueError(f"none of the {len(windows)} labelled series is in {data / 'data'}")
-    return found
+        raise ValueError(f"none of the {len(windows)} labelled series is in {folder}")
+    return Benchmark(
+        tuple(found),
+        tuple(sorted(present - labelled.keys())),
+        tuple(sorted(labelled.keys() - present)),
+        sum(len(labelled[one.name]) - len(one.windows) for one in found),
+    )
 
 
-def _read_one(folder: Path, name: str, windows: list[list[str]]) -> Series:
+Span = tuple[float, float]
+
+
+def _spans(file: str, name: str, windows: object) -> list[Span]:
+    """First and last moment of each window, in order."""
+    if not isinstance(windows, list):
+        raise ValueError(f"{file}: {name} needs a list of windows")  # noqa: TRY004 - of the file
+    spans = []
+    for window in windows:
+        try:
+            first, last = map(_epoch, window)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file}: {name} needs windows of two moments ({error})") from error
+        if last < first:
+            raise ValueError(f"{file}: {name} has a window that ends before it begins ({window[0]})")
+        spans.append((first, last))
+    return sorted(spans)
+
+
+def _read_one(folder: Path, name: str, spans: list[Span]) -> Series:
     times: list[float] = []
     values: list[float] = []
-    with (folder / name).open(newline="") as lines:
-        for line, row in enumerate(csv.DictReader(lines), start=2):
-            try:
+    line = 1
+    try:
+        with (folder / name).open(newline="", encoding="utf-8-sig") as lines:
+            for row in csv.DictReader(lines):
+                line += 1
                 times.append(_epoch(row["timestamp"]))
                 values.append(float(row["value"]))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{name} line {line}: needs timestamp,value ({error})") from error
-    bounds = sorted((_row_of(times, first), _row_of(times, last)) for first, last in windows)
-    return Series(name, times, values, tuple(bounds))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{name} line {line}: needs timestamp,value ({error})") from error
+    if not times:
+        raise ValueError(f"{name} holds no row")
+    bounds = [(_first_row(times, first), _last_row(times, last)) for first, last in spans]
+    return Series(name, times, values, tuple((first, last) for first, last in bounds if first <= last))
 
 
 def _epoch(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def _row_of(times: list[float], moment: str) -> int:
+def _first_row(times: list[float], moment: float) -> int:
     """The first row of that time, or the one after it where there is none."""
-    at = _epoch(moment)
-    return times.index(at) if at in times else min(bisect_left(times, at), len(times) - 1)
+    return times.index(moment) if moment in times else bisect_left(times, moment)
+
+
+def _last_row(times: list[float], moment: float) -> int:
+    """The first row of that time, or the one before it where there is none."""
+    return times.index(moment) if moment in times else bisect_left(times, moment) - 1

@@ -113,6 +113,44 @@ def test_labels_may_be_elsewhere(tmp_path: Path) -> None:
     assert [one.windows for one in read_series(made, labels)] == [(), ((950, 1050),)]
 
 
+def relabel(folder: Path, windows: object) -> None:
+    (folder / "labels/windows.json").write_text(json.dumps({"made/calm.csv": windows}))
+
+
+def test_what_cannot_be_judged_is_counted_beside_the_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = benchmark(tmp_path)
+    (made / "data/made/strange.csv").write_text("timestamp,value\n2024-01-01,1\n")
+    relabel(made, [["1999-01-01", "1999-01-02"], ["2024-01-02", "2024-01-03"]])
+    assert score_nab.run(arguments("--data", str(made), "--json")) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["unlabelled"] == ["made/spike.csv", "made/strange.csv"]
+    assert answer["labelled_without_file"] == []
+    assert answer["windows_without_rows"] == 1
+    assert answer["files"]["made/calm.csv"]["windows"] == 1
+    assert score_nab.run(arguments("--data", str(made))) == 0
+    assert "Not judged: unlabelled 2, labelled without file 0, windows without rows 1." in capsys.readouterr().out
+
+
+def test_a_copy_with_windows_line_ends_and_a_byte_order_mark_is_the_same(tmp_path: Path) -> None:
+    made = benchmark(tmp_path)
+    plain = read_series(made, None)
+    for file in (*made.glob("data/*/*.csv"), made / "labels/windows.json"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_series(made, None) == plain
+
+
+def test_a_window_whose_ends_lie_in_a_gap_keeps_the_rows_it_holds(tmp_path: Path) -> None:
+    made = benchmark(tmp_path)
+    file = made / "data/made/calm.csv"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:289], *lines[301:581], *lines[601:]]))
+    relabel(made, [["2024-01-02 00:30:00", "2024-01-03 00:30:00"], ["2024-01-03 00:30:00", "2024-01-03 01:00:00"]])
+    [calm] = read_series(made, None)
+    assert calm.windows == ((288, 567),)
+
+
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
@@ -121,6 +159,14 @@ def test_labels_may_be_elsewhere(tmp_path: Path) -> None:
         (lambda folder: (folder / "labels/windows.json").write_text('{"a.csv": []}'), "none of the 1 labelled series"),
         (lambda folder: (folder / "data/made/calm.csv").write_text("timestamp,value\n2024-01-01,x"), "line 2"),
         (lambda folder: (folder / "data/made/calm.csv").write_text("time,value\n2024-01-01,1"), "line 2"),
+        (lambda folder: (folder / "data/made/calm.csv").write_text(""), "made/calm.csv holds no row"),
+        (lambda folder: (folder / "data/made/calm.csv").write_text("timestamp,value\n"), "made/calm.csv holds no row"),
+        (lambda folder: (folder / "data/made/calm.csv").write_bytes(b"\xff\xfe\x00"), "made/calm.csv line 1"),
+        (lambda folder: (folder / "labels/windows.json").write_text("[]"), "needs an object of series"),
+        (lambda folder: relabel(folder, 5), "made/calm.csv needs a list of windows"),
+        (lambda folder: relabel(folder, [["2024-01-01"]]), "made/calm.csv needs windows of two moments"),
+        (lambda folder: relabel(folder, [["now", "then"]]), "made/calm.csv needs windows of two moments"),
+        (lambda folder: relabel(folder, [["2024-01-03", "2024-01-02"]]), "ends before it begins"),
     ],
 )
 def test_broken_data_are_one_line(tmp_path: Path, spoil: object, complaint: str) -> None:
