@@ -79,13 +79,12 @@ class Outages:
             else:
                 memory.received_at = min(memory.received_at, self._silent_from(memory))
                 silent.append(memory)
-        if silent:
-            first = min([memory.received_at + OVERDUE * memory.gap_s for memory in silent])
-            if (blind := self.sight.doubt(first, now)) is not None:
-                changes.append(blind)
-                for memory in silent:
-                    self.look_at(memory, now + SEEN_AGAIN_S)
-                return changes
+        overdue_at = [memory.received_at + OVERDUE * memory.gap_s for memory in silent]
+        if overdue_at and (blind := self.sight.doubt(min(overdue_at), now)) is not None:
+            changes.append(blind)
+            for memory in silent:
+                self.look_at(memory, now + SEEN_AGAIN_S)
+            return changes
         for memory in silent:
             self._fall_silent(memory, now, changes)
         if not watch.blind_since:

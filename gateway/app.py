@@ -36,20 +36,20 @@ from gateway.ingest.mqtt_client import BrokerClient
 from gateway.ingest.pipeline import Limits, Pipeline
 from gateway.ingest.recovery import recover
 from gateway.live import FleetMemory, LivePages, follow_registry, load_registry, resume_hearing, watch_hearing
+from gateway.loop_delay import LoopDelay
+from gateway.opening import opened_database, opened_history
 from gateway.ports.history import History
 from gateway.ports.ingest import Downlink
 from gateway.ports.ledger import Committed, Effects
 from gateway.rules.part import RulePart, open_rules
-from gateway.serving import flowing, listening, metrics_page, starting_page, with_mqtt
+from gateway.serving import flowing, listening, metrics_page, with_mqtt
 from gateway.settings import Settings
 from gateway.storage.accounts import SqlAccounts
-from gateway.storage.database import Database, open_database
+from gateway.storage.database import Database
 from gateway.storage.downlink import SqlDownlinkOutbox
 from gateway.storage.endpoint import SqlEndpointStore
 from gateway.storage.forwarder import Forwarder
 from gateway.storage.forwarder import Limits as OutboxLimits
-from gateway.storage.history import Retention, open_history
-from gateway.storage.influx import open_influx
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.registry import SqlRegistry
 from gateway.storage.rule_book import SqlRuleBook
@@ -98,7 +98,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     catalogue, faults = load_catalogue(), load_faults()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        database = await _database(stack, settings, clock)
+        database, claim = await opened_database(stack, settings, clock)
         registry, accounts = SqlRegistry(database), SqlAccounts(database)
         tickets, downlink = SqlTickets(database, clock, settings.policy_for), SqlDownlinkOutbox(database)
 
@@ -122,7 +122,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         position, replayed = await recover(ledger, memory, digest)
         log.info("recovered", devices=len(memory.registered), position=position, replayed=replayed)
 
-        history = await _history(stack, settings, clock)
+        history = await opened_history(stack, settings, clock)
         bounds = OutboxLimits(settings.pipeline.outbox_max_bytes, settings.pipeline.outbox_max_age_s)
         forwarder = Forwarder(
             ledger, history, partial(journal.samples, possible=catalogue.possible), clock, limits=bounds
@@ -182,6 +182,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             if endpoint is None:
                 watching = watch_hearing(partial(getattr, broker, "trouble"), pipeline.hearing, clock, memory.told_deaf)
                 stack.callback(tasks.create_task(watching, name="hearing").cancel)
+        delay = LoopDelay(clock)
         for work, name in (
             (publisher.run(), "downlink"),
             (update_publisher.run(), "offers"),
@@ -189,6 +190,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             (rules.run(), "rules"),
             (notifier.run(), "notifications"),
             (keep_house(tickets, accounts, clock), "housekeeping"),
+            (claim.keep(clock), "claim"),
+            (delay.watch(), "loop delay"),
         ):
             stack.callback(tasks.create_task(work, name=name).cancel)
 
@@ -201,6 +204,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             lambda: metrics.way_metrics(endpoint, broker),
             lambda: metrics.fleet_metrics(memory),
             lambda: telling_metrics(notifier, clock.now()),
+            delay.metrics,
         )
         pages = UpdatePages(database, updates, service)
         parts = WebParts(
@@ -256,42 +260,6 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             replayed,
         )
         log.info("stopping: draining")
-
-
-async def _database(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Database:
-    """Open the database; while it is away say so on the port where the pages will be, and try again."""
-    said = ["connecting"]
-    delay = 0.5
-    async with AsyncExitStack() as waiting:
-        while True:
-            try:
-                return await stack.enter_async_context(open_database(settings.database_url))
-            except OSError as error:
-                if len(said) == 1:
-                    page = starting_page(lambda: said[-1])
-                    await waiting.enter_async_context(listening(page, settings.http.host, settings.http.port))
-                if str(error) != said[-1]:
-                    log.error("the database is away; retrying", reason=str(error))
-                    said[1:] = [str(error)]
-                await clock.sleep(delay)
-                delay = min(delay * 2, 10.0)
-
-
-async def _history(stack: AsyncExitStack, settings: Settings, clock: Clock) -> History:
-    wanted = settings.history
-    if wanted.kind == "influxdb":
-        return await stack.enter_async_context(
-            open_influx(
-                wanted.url,
-                wanted.token.get_secret_value(),
-                wanted.org,
-                wanted.bucket,
-                clock=clock,
-                raw_days=wanted.raw_days,
-            )
-        )
-    retention = Retention(wanted.raw_days, wanted.rollup_days, wanted.max_bytes)
-    return await stack.enter_async_context(open_history(settings.data_dir / "history.db", retention, clock))
 
 
 async def _drained(pipeline: Pipeline, piping: "asyncio.Task[None]") -> None:

@@ -66,9 +66,9 @@ def parse_url(text: str) -> URL:
 
 def writer_engine(url: URL, durability: Durability) -> Engine:
     """The engine whose one connection the writer thread keeps. SQLite transactions take the write lock at once."""
-    engine = create_engine(url, poolclass=NullPool, connect_args=_connect_args(url))
+    engine = create_engine(url, poolclass=NullPool, connect_args=connect_args(url))
     if engine.dialect.name == "sqlite":
-        _prepare_directory(url)
+        prepare_directory(url)
         _sqlite(engine, "BEGIN IMMEDIATE", (*_FILE, f"synchronous={durability.value}", "foreign_keys=ON"))
     return engine
 
@@ -76,7 +76,7 @@ def writer_engine(url: URL, durability: Durability) -> Engine:
 def reader_engine(url: URL, connections: int) -> Engine:
     """The engine of the reader threads: snapshots that neither wait for a commit nor can write."""
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=connections, max_overflow=0, connect_args=_connect_args(url)
+        url, poolclass=QueuePool, pool_size=connections, max_overflow=0, connect_args=connect_args(url)
     )
     if engine.dialect.name == "sqlite":
         _sqlite(engine, "BEGIN", ("query_only=ON",))
@@ -90,7 +90,8 @@ def explain(error: DBAPIError) -> str:
     return lines[0] if lines else type(error.orig).__name__
 
 
-def _connect_args(url: URL) -> dict[str, Any]:
+def connect_args(url: URL) -> dict[str, Any]:
+    """What a connection is made with."""
     if url.get_backend_name() == "sqlite":
         # isolation_level None: the driver starts no transactions of its own, so BEGIN is ours (see _sqlite).
         return {"check_same_thread": False, "isolation_level": None, "timeout": BUSY_S}
@@ -106,7 +107,8 @@ def _connect_args(url: URL) -> dict[str, Any]:
     }
 
 
-def _prepare_directory(url: URL) -> None:
+def prepare_directory(url: URL) -> None:
+    """Make the folder of a SQLite file. DatabaseAway if that cannot be."""
     directory = Path(url.database or "").parent
     try:
         directory.mkdir(parents=True, exist_ok=True)

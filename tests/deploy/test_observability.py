@@ -70,4 +70,4 @@ def test_every_alert_is_tested_firing_and_not_firing() -> None:
 
 async def test_what_is_exposed_has_no_label_without_bound(exposed: str) -> None:
     labels = set(re.findall(r"[{,]([a-z_]+)=", "\n".join(it for it in exposed.splitlines() if it.startswith("siaga_"))))
-    assert labels <= {"reason", "version", "channel", "outcome", "kind", "state"}
+    assert labels <= {"reason", "version", "channel", "outcome", "kind", "state", "le"}
