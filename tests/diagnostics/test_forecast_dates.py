@@ -53,3 +53,9 @@ def test_what_turned_round_is_judged_since_it_turned():
     whole, lately = fit(points), of_late(points, 5, fit(points))
     assert whole.slope < 0.0
     assert lately.slope == pytest.approx(10.0, rel=0.25)
+
+
+@pytest.mark.parametrize("slope", [0.0, -2.0])
+def test_what_stands_still_or_leads_away_has_no_date(slope):
+    points = kinked(0, 12, slope)
+    assert reach(fit(points), LIMIT, points[-1][1], 1.0) is None

@@ -9,11 +9,13 @@ from rich.console import Console
 from diagnostics.changes import Scope
 from diagnostics.score import Fault, Raised, judge
 from diagnostics.score_report import report
+from diagnostics.telemetry import Report
 from gateway.cli import main
 from gateway.scoreboard_cases import NEAREST, Case, as_data, cases_of, seen_of, shown
 from gateway.scoreboard_run import DAY, START, Course
 from gateway.scoreboard_text import COLUMNS, headlines, print_case, print_cases, ruler, spark
 from gateway.scoreboard_watch import Watch
+from tests.diagnostics.fleets import HOT, Play
 
 SMALL = Course(seed=2, days=3.0, devices=20, per_class=0)
 SITES = {f"s00{site}-cam-0{number}": f"s00{site}" for site in range(2) for number in range(1, 8)}
@@ -135,6 +137,34 @@ def test_what_rules_made_of_it_and_restarts_are_told() -> None:
     words = [said for device in devices for _, said in watch.happened.get(device, ())]
     assert "firmware 3.1.3" in words
     assert any(said.startswith("restart (") for said in words)
+
+
+def test_each_turn_of_a_rule_is_told_with_what_held_it() -> None:
+    play, watch = Play(HOT), Watch(frozenset({"cam", "stranger"}), "F07")
+
+    def report(celsius: float, firmware: str = "1.0.0", **states: str) -> None:
+        play.wait(60)
+        play.report(soc_temp_c=celsius, firmware=firmware, states=states)
+        said = Report("cam", play.boot.get("cam", 1), 1, play.now, play.now, {"soc_temp_c": celsius}, states)
+        said.effective_at = play.now
+        watch.report(said, play.fleet)
+
+    report(60.0)
+    report(85.0, maintenance="on")
+    report(85.0, maintenance="off")
+    play.reboot()
+    report(60.0, "1.0.1", reset_reason="update", maintenance="off")
+    words = [said for _, said in watch.happened["cam"]]
+    assert words == [
+        "hot@1 firing, held: maintenance",
+        "hot@1 firing",
+        "restart (update)",
+        "firmware 1.0.1",
+        "hot@1 quiet",
+    ]
+    assert [value for _, value in watch.series["cam", "soc_temp_c"]] == [60.0, 85.0, 85.0, 60.0]
+    watch.report(Report("stranger", 1, 1, play.now, play.now, {}, {}), play.fleet)
+    assert "stranger" not in watch.happened
 
 
 def test_a_series_and_its_ruler_share_their_columns() -> None:
