@@ -123,8 +123,8 @@ class Replay:
             if not open_rules and (began := self._first.pop(change.key, None)) is not None:
                 self._found.append(_opened(began, change.received_at))
 
-    def tickets(self, since: float = 0.0) -> list[Opened]:
-        """Tickets opened since, oldest first; episodes within the reopen window are one ticket."""
+    def tickets(self) -> list[Opened]:
+        """Every ticket, oldest first; episodes within the reopen window are one ticket."""
         every = [*self._found, *(_opened(change, None) for change in self._first.values())]
         joined: dict[tuple[str, str], list[Opened]] = {}
         for one in sorted(every, key=lambda it: (it.opened_at, it.device_id, it.fault_class)):
@@ -134,7 +134,7 @@ class Replay:
                 mine[-1] = replace(last, recovered_at=one.recovered_at, episodes=last.episodes + 1)
             else:
                 mine.append(one)
-        found = [one for mine in joined.values() for one in mine if one.opened_at >= since]
+        found = [one for mine in joined.values() for one in mine]
         return sorted(found, key=lambda it: (it.opened_at, it.device_id, it.fault_class))
 
 
@@ -149,15 +149,24 @@ def tickets(rules: RuleSet, catalogue: Catalogue, devices: Sequence[Device], his
     return replay.tickets()
 
 
-def compare(before: Sequence[Opened], after: Sequence[Opened]) -> list[Difference]:
-    """Pair tickets of the same device and class that lie nearest, within a week; the rest is new or lost."""
+def _alike(old: Opened, new: Opened) -> bool:
+    """Whether two tickets of a key are of one trouble: open at the same time, or opened within a week."""
+    first, second = sorted((old, new), key=lambda it: it.opened_at)
+    together = first.recovered_at is None or second.opened_at <= first.recovered_at
+    return together or second.opened_at - first.opened_at <= SAME_WITHIN_S
+
+
+def compare(before: Sequence[Opened], after: Sequence[Opened], since: float = 0.0) -> list[Difference]:
+    """Pair tickets of the same device and class that lie nearest, of those that are alike; the rest is new or lost.
+    What opened before `since` under both is left out: a ticket that moves across it has not come or gone.
+    """
     left: dict[tuple[str, str], list[Opened]] = {}
     for new in after:
         left.setdefault((new.device_id, new.fault_class), []).append(new)
     differences = []
     for old in before:
         candidates = left.get((old.device_id, old.fault_class), [])
-        alike = [new for new in candidates if abs(new.opened_at - old.opened_at) <= SAME_WITHIN_S]
+        alike = [new for new in candidates if _alike(old, new)]
         if not alike:
             differences.append(Difference(Verdict.LOST, old, None))
             continue
@@ -168,7 +177,7 @@ def compare(before: Sequence[Opened], after: Sequence[Opened]) -> list[Differenc
         differences.append(Difference(verdict, old, new, shift))
     rest = sorted((new for news in left.values() for new in news), key=lambda it: (it.opened_at, it.device_id))
     differences += [Difference(Verdict.NEW, None, new) for new in rest]
-    return differences
+    return [it for it in differences if max(one.opened_at for one in (it.before, it.after) if one) >= since]
 
 
 def tally(differences: Iterable[Difference]) -> list[Tally]:

@@ -178,7 +178,7 @@ async def backtest(
                 share = len(group) * (part[-1].at - start + before_s) / (end - start + before_s)
                 told(Progress(done, len(devices), reports, (done + share) / len(devices)))
         storms = storms[0] + replays[0].storms, storms[1] + replays[1].storms
-        differences += compare(replays[0].tickets(start), replays[1].tickets(start))
+        differences += compare(replays[0].tickets(), replays[1].tickets(), start)
         done += len(group)
         told(Progress(done, len(devices), reports, done / len(devices)))
     differing = [one for one in differences if one.shift_s or one.before is None or one.after is None]

@@ -1,5 +1,7 @@
 """Backtests: the rules that matter, the history they need, what cannot be said; and the text of rule files."""
 
+from dataclasses import replace
+
 import pytest
 
 from diagnostics.backtest import REOPEN_S, Difference, Opened, Replay, Stored, Verdict, compare, tally
@@ -100,7 +102,7 @@ def test_rules_on_metrics_alone_are_judged_as_they_are() -> None:
     assert limits(rules(HOT + ERRORS + METRIC_SIGNS % '{ say = "dip", metric = "poe_v", below = 44 }')) == []
 
 
-def test_episodes_within_the_reopen_window_are_one_ticket_and_what_opened_before_is_left_out() -> None:
+def test_episodes_within_the_reopen_window_are_one_ticket() -> None:
     replay = Replay(rules(HOT), CATALOGUE, [camera("cam0")])
     hot = {10, 40, 200}
     assert (
@@ -110,7 +112,19 @@ def test_episodes_within_the_reopen_window_are_one_ticket_and_what_opened_before
     first, second = replay.tickets()
     assert (first.opened_at, first.recovered_at, first.episodes) == (T0 + 10 * H, T0 + 41 * H, 2)
     assert second.opened_at - (first.recovered_at or 0) > REOPEN_S
-    assert replay.tickets(T0 + 100 * H) == [second]
+
+
+def test_a_ticket_that_moves_across_the_first_day_or_by_weeks_has_not_come_or_gone() -> None:
+    slow = replace(opened(T0), recovered_at=None)
+    weeks = replace(slow, opened_at=T0 + 20 * DAY)
+    (moved,) = compare([weeks], [slow], T0 + 10 * DAY)
+    assert (moved.verdict, moved.shift_s) == (Verdict.EARLIER, -20 * DAY)
+    assert compare([weeks], [slow], T0 + 30 * DAY) == [], "both opened before the time that is looked at"
+    over = replace(slow, recovered_at=T0 + DAY)
+    assert [it.verdict for it in compare([weeks], [over])] == [Verdict.LOST, Verdict.NEW]
+    assert [it.verdict for it in compare([weeks], [over], T0 + 10 * DAY)] == [Verdict.LOST]
+    near = replace(over, opened_at=T0 + 5 * DAY, recovered_at=T0 + 6 * DAY)
+    assert [it.verdict for it in compare([over], [near])] == [Verdict.LATER]
 
 
 def test_the_tally_counts_each_rule_and_keeps_what_became_of_its_tickets() -> None:
