@@ -114,6 +114,15 @@ def test_episodes_within_the_reopen_window_are_one_ticket() -> None:
     assert second.opened_at - (first.recovered_at or 0) > REOPEN_S
 
 
+def test_a_storm_over_the_fleet_is_counted_and_no_ticket_of_a_device() -> None:
+    names = [f"cam{number}" for number in range(30)]
+    replay = Replay(rules(HOT), CATALOGUE, [camera(name) for name in names])
+    replay.feed(Stored(name, T0 + n * H, {"soc_temp_c": 85.0}, {}) for n in range(3) for name in names)
+    assert replay.storms == 1
+    assert {it.rule for it in replay.tickets()} == {"hot@1"}
+    assert len(replay.tickets()) < len(names)
+
+
 def test_a_ticket_that_moves_across_the_first_day_or_by_weeks_has_not_come_or_gone() -> None:
     slow = replace(opened(T0), recovered_at=None)
     weeks = replace(slow, opened_at=T0 + 20 * DAY)
