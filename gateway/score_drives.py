@@ -28,6 +28,8 @@ GRID_H = 240
 FLEET = ""
 """In the record: all models together."""
 CHUNK = 500
+MOST_HOURS = 1_000_000
+"""Power-on hours beyond this (114 years) are a mistake of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,14 @@ class Record:
 def read_labels(file: Path) -> dict[str, bool]:
     """Whether each drive failed: a CSV with the columns drive and failed; ValueError with the line."""
     labels = {}
-    with file.open(newline="") as lines:
-        for line, row in enumerate(csv.DictReader(lines), start=2):
-            try:
+    line = 1
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            for row in csv.DictReader(lines):
+                line += 1
                 labels[row["drive"]] = bool(int(row["failed"]))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{file.name} line {line}: {error!r}") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{file.name} line {line}: {error!r}") from error
     return labels
 
 
@@ -120,15 +124,17 @@ def read_drives(file: Path, labels: Mapping[str, bool] | None = None) -> list[Dr
     `labels`: who failed at its last hour, where the file's own column is not to be believed or is empty.
     """
     rows: dict[tuple[str, str], list[tuple[int, int, bool, Counters]]] = defaultdict(list)
-    with lzma.open(file, "rt", newline="") as lines:
-        for line, row in enumerate(csv.DictReader(lines), start=2):
-            try:
+    line = 1
+    try:
+        with lzma.open(file, "rt", newline="", encoding="utf-8-sig") as lines:
+            for row in csv.DictReader(lines):
+                line += 1
                 counters = Counters(*(_count(row[f"smart_{number}"]) for number in (5, 187, 188, 197, 198)))
                 failed = labels is None and row["failed"] == "1"
-                interval = (int(row["hours_from"]), int(row["hours_to"]), failed, counters)
+                interval = (*_hours(row["hours_from"], row["hours_to"]), failed, counters)
                 rows[row["drive"], row["model"]].append(interval)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{file.name} line {line}: {error!r}") from error
+    except (KeyError, TypeError, ValueError, EOFError, csv.Error, lzma.LZMAError) as error:
+        raise ValueError(f"{file.name} line {line}: {error!r}") from error
     if not rows:
         raise ValueError(f"{file} holds no drive")
     drives = [_drive(*key, sorted(intervals, key=lambda one: one[0])) for key, intervals in rows.items()]
@@ -138,6 +144,13 @@ def read_drives(file: Path, labels: Mapping[str, bool] | None = None) -> list[Dr
     if strange is not None:
         raise ValueError(f"the labels do not say whether drive {strange} failed")
     return [replace(drive, failed=labels[drive.number]) for drive in drives]
+
+
+def _hours(start: str, end: str) -> tuple[int, int]:
+    first, last = int(start), int(end)
+    if not 0 <= first <= last <= MOST_HOURS:
+        raise ValueError(f"no interval of power-on hours: {first} to {last}")
+    return first, last
 
 
 def _count(text: str) -> int | None:

@@ -118,7 +118,7 @@ def outcome(half: Sequence[Course], ticket: Callable[[Course], int | None]) -> O
         else:
             false += 1
     failures = sum(course.drive.failed for course in half)
-    months = sum(course.drive.device_months for course in half)
+    months = sum(course.drive.device_months for course in half) or 1.0
     return Outcome(
         len(leads_h) / max(1, failures),
         wilson(len(leads_h), failures),

@@ -103,6 +103,20 @@ def test_recall_lead_precision_and_false_tickets_are_counted_per_drive() -> None
     assert result.false_95[0] < result.false_per_1000_months < result.false_95[1]
 
 
+def test_a_copy_that_is_no_xz_or_was_cut_off_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    whole = lzma.compress("\n".join([HEADER, *some_drives()]).encode())
+    for broken in (b"no xz", whole[: len(whole) // 2]):
+        file.write_bytes(broken)
+        with pytest.raises(ValueError, match=rf"^{FILE} line \d+: (LZMA|EOF)Error") as refusal:
+            read_drives(file)
+        assert "\n" not in str(refusal.value)
+
+
+def test_drives_watched_for_no_time_are_no_division_by_zero() -> None:
+    assert score_smart.outcome([course(drive(1, (5, CLEAN), end_h=5))], lambda _: None).false_per_1000_months == 0
+
+
 def test_ours_never_opens_more_false_tickets_than_the_rule_it_stands_beside() -> None:
     half = [course(drive(number, (0, CLEAN), (5000, PENDING), failed=number % 2 == 0)) for number in range(8)]
     half += [course(drive(number, (0, CLEAN), (5000, Counters(number, 0, 0, 0, 0)))) for number in range(8, 30)]
@@ -143,6 +157,9 @@ def test_more_processes_give_the_same_answer(tmp_path: Path) -> None:
     ("rows", "complaint"),
     [
         (["1,M1,0,x,0,0,0,0,0,0"], "line 2"),
+        (["1,M1,0,9,0,0,0,0,0,0", "1,M1,300,100,0,0,0,0,0,0"], "line 3: .*no interval of power-on hours: 300 to 100"),
+        (["1,M1,0,1000000000000,0,0,0,0,0,0"], "line 2: .*no interval"),
+        (["1,M1,5"], "line 2"),
         (["1,M1,0,10,0,0,0,0,0,0", "1,M1,10,20"], "line 3"),
         ([], "holds no drive"),
     ],
