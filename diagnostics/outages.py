@@ -16,7 +16,7 @@ from diagnostics.memory import Memory
 from diagnostics.openings import OUTAGE, UNDECIDED, Openings
 from diagnostics.peers import PeerGroups
 from diagnostics.places import Outage, Site
-from diagnostics.sites import OVERDUE, ancestors, is_outage, last_wills, overdue, taken_together, tell
+from diagnostics.sites import OVERDUE, ancestors, is_outage, last_wills, overdue, patience_of, taken_together, tell
 from diagnostics.wheel import Wheel
 
 LONGEST_HOLD_S = 3600.0
@@ -46,7 +46,7 @@ class Outages:
 
     def deadline(self, memory: Memory) -> float:
         """When silence becomes a verdict, gateway time."""
-        patience = self._patience(memory)
+        patience = patience_of(memory)
         if memory.states.get("maintenance") == "on":
             patience += MAINTENANCE_S
         return max(self._silent_from(memory) + patience, memory.expected_until)
@@ -112,16 +112,12 @@ class Outages:
             rule = memory.plan.rules[name]
             episode = memory.active.get(name) or Episode(good_before=memory.received_at)
             memory.begin(name, episode)
-            times = (now - self._silent_from(memory)) / self._patience(memory)
+            times = (now - self._silent_from(memory)) / patience_of(memory)
             outcome = advance(episode, rule, now, max(times, episode.newest or 0.0))  # no clock ends a silence
             if outcome:
                 findings.append(Finding(rule, episode, outcome))
         self.look_later(memory, now)
         return findings
-
-    @staticmethod
-    def _patience(memory: Memory) -> float:
-        return max(memory.device.silence_s, 2.0 * memory.gap_s + 30.0)
 
     def _silent_from(self, memory: Memory) -> float:
         watch, heard = self.sight.watch, memory.received_at
@@ -129,7 +125,7 @@ class Outages:
 
     def look_later(self, memory: Memory, now: float) -> None:
         """When the next worse step of a silence rule comes, it is looked at again."""
-        start, patience = self._silent_from(memory), self._patience(memory)
+        start, patience = self._silent_from(memory), patience_of(memory)
         steps = [step.limit for name in memory.plan.silences for step in memory.plan.rules[name].steps]
         memory.later_at = min((at for limit in steps if (at := start + limit * patience) > now), default=0.0)
         self.resume(memory)
@@ -203,7 +199,7 @@ class Outages:
                 since = min(self._memories[device_id].received_at for device_id in together)
                 site.outage = Outage(since, now, tuple(together))
                 changes.append(tell(ChangeKind.OPENED, site, site.outage, now))
-        for device_id in sorted(site.held):
+        for device_id in () if self._excused(site, now) else sorted(site.held):
             self._decide_device(site, self._memories[device_id], now, changes)
         for device_id in sorted(site.proving):
             until, parent = site.proving[device_id]
@@ -216,7 +212,7 @@ class Outages:
 
     def _gone_together(self, site: Site, now: float) -> list[str]:
         """Devices that silence or last wills show to be gone together; empty while that is not clear."""
-        if site.held:
+        if site.held and not self._excused(site, now):
             impatient = now - min(site.held.values()) >= self._longest_hold(site)
             together = taken_together(site, self._memories, now, patient=not impatient)
             if is_outage(site, together):
@@ -237,8 +233,12 @@ class Outages:
             memory.site.suspects[memory.device.device_id] = now
             self.restless[memory.site.site_id] = None
 
+    def _excused(self, site: Site, now: float) -> bool:
+        """We did not hear for a while: also who was silent before that gets a full timeout."""
+        return bool(site.held) and now < self.sight.watch.grace_from + self._longest_hold(site)
+
     def _longest_hold(self, site: Site) -> float:
-        return min(LONGEST_HOLD_S, max(self._patience(self._memories[device_id]) for device_id in site.held))
+        return min(LONGEST_HOLD_S, max(patience_of(self._memories[device_id]) for device_id in site.held))
 
     def _decide_device(self, site: Site, memory: Memory, now: float, changes: list[Change]) -> None:
         device_id = memory.device.device_id

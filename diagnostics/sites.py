@@ -22,6 +22,11 @@ def overdue(memory: Memory, now: float) -> bool:
     return now - memory.received_at > OVERDUE * memory.gap_s + OVERDUE_SLACK_S
 
 
+def patience_of(memory: Memory) -> float:
+    """How long a device may be silent before that is a verdict, seconds."""
+    return max(memory.device.silence_s, 2.0 * memory.gap_s + 30.0)
+
+
 def taken_together(site: Site, memories: Mapping[str, Memory], now: float, *, patient: bool) -> list[str]:
     """Members that fell silent within 3 minutes of the last that did (and their own report interval).
 
