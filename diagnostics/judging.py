@@ -9,7 +9,7 @@ from typing import Any
 from diagnostics import measures
 from diagnostics.changes import Evidence, Impact
 from diagnostics.engine import in_order
-from diagnostics.episodes import KEPT_SAMPLES, Episode, Outcome, Phase, advance
+from diagnostics.episodes import KEPT_SAMPLES, NOTHING, QUIET, Episode, Outcome, advance
 from diagnostics.measures import Moment
 from diagnostics.memory import Memory
 from diagnostics.patience import MANY, spend, weary
@@ -140,14 +140,14 @@ def judge(memory: Memory, moment: Moment, peers: PeerGroups) -> Sequence[Finding
             active = memory.active
         if at < memory.booted_at + rule.settle_s:
             continue
-        outcome = Outcome.NOTHING
+        outcome = NOTHING
         if number is GOOD:
             outcome = advance(episode, rule, at, _good_number(rule), kept)
         elif number is not None:
             outcome = advance(episode, rule, at, number, kept)
-        if outcome is not Outcome.NOTHING:
+        if outcome is not NOTHING:
             findings.append(Finding(rule, episode, outcome))
-        if episode.phase is Phase.QUIET and episode.forgettable(at) and _window_done(rule, memory):
+        if episode.phase is QUIET and episode.forgettable(at) and _window_done(rule, memory):
             memory.end(name)
     return findings
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from diagnostics.arrival import COUNTED_EVERY_S, WINDOW_COUNTS
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
-from diagnostics.episodes import Outcome, Phase
+from diagnostics.episodes import QUIET, Outcome, Phase
 from diagnostics.judging import Finding, evidence, impact, subject
 from diagnostics.memory import Memory, OpenFault
 from diagnostics.places import Site
@@ -242,7 +242,7 @@ def note_trouble(memory: Memory, site: Site) -> None:
     for name in memory.plan.shared_trouble:
         episode = memory.active.get(name)
         ill = site.trouble.setdefault(name, set())
-        if episode is not None and episode.phase is not Phase.QUIET:
+        if episode is not None and episode.phase is not QUIET:
             ill.add(device_id)
         else:
             ill.discard(device_id)
