@@ -11,7 +11,7 @@ from math import inf, nextafter
 from struct import Struct
 
 from diagnostics.catalogue import Catalogue
-from diagnostics.rule_file import RuleSet
+from diagnostics.rule_file import SEEN_CLOCK, SEEN_IMPOSSIBLE, RuleSet
 from diagnostics.rule_parts import Step
 from diagnostics.rules import (
     Baseline,
@@ -27,8 +27,7 @@ from diagnostics.rules import (
 from diagnostics.shapes import Band, Feed, Shape, Watcher, anything, rows_of, watcher
 from diagnostics.tracks import Track
 
-KEPT_SHAPES = 512
-KEPT_WORDS = 512
+KEPT_SHAPES = KEPT_WORDS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +62,7 @@ class Plan:
     peers: dict[str, int] = field(default_factory=dict)  # rules that compare with other devices: place of their value
     cycles: frozenset[str] = frozenset()  # rules that look back on complete cycles only
     resting: frozenset[str] = frozenset()  # rules that only an hourly sample can move, firing or not
+    seen: tuple[Band, Band] = (anything, anything)  # of what the gateway measures: clock, impossible values
     shared_trouble: frozenset[str] = frozenset()  # rules that ask whether the site has the same trouble
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
     words: dict[tuple[tuple[str, str], ...], dict[str, str]] = field(default_factory=dict)
@@ -248,6 +248,7 @@ def _sort(draft: _Draft, rule: Rule) -> None:
 def _finish(draft: _Draft) -> Plan:
     plan = draft.plan
     plan.blocks = tuple(tuple(tracks) for _, tracks in sorted(draft.tracks.items()))
+    plan.seen = plan.band(SEEN_CLOCK), plan.band(SEEN_IMPOSSIBLE)
     plan.depths = tuple(max(draft.depths[tracks[0].cycle_s], 1) for tracks in plan.blocks)
     where = {track: (block, column) for block, tracks in enumerate(plan.blocks) for column, track in enumerate(tracks)}
     for track, place in where.items():

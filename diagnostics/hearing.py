@@ -88,7 +88,7 @@ def clock_fits(memory: Memory) -> bool:
     """Whether no rule needs to look at what the gateway sees of the device's clock."""
     if weary(memory):
         return True
-    low, high = memory.plan.band(SEEN_CLOCK)
+    low, high = memory.plan.seen[0]
     return low <= -memory.clock.offset <= high
 
 
@@ -96,13 +96,14 @@ def hear_gateway_metrics(memory: Memory, metrics: dict[str, float], impossible: 
     """Add what the gateway itself measures; its rules look when it is out of band."""
     plan = memory.plan
     memory.impossible += impossible
-    for name, value in ((SEEN_CLOCK, -memory.clock.offset), (SEEN_IMPOSSIBLE, float(impossible))):
-        metrics[name] = value
-        low, high = plan.band(name)
-        if not low <= value <= high:
-            outside.update(
-                [watcher.rule for watcher in plan.watchers[name] if not watcher.low <= value <= watcher.high]
-            )
+    clock_s = metrics[SEEN_CLOCK] = -memory.clock.offset
+    dropped = metrics[SEEN_IMPOSSIBLE] = float(impossible)
+    clock_band, dropped_band = plan.seen
+    if clock_band[0] <= clock_s <= clock_band[1] and dropped_band[0] <= dropped <= dropped_band[1]:
+        return
+    for name, value in ((SEEN_CLOCK, clock_s), (SEEN_IMPOSSIBLE, dropped)):
+        watchers = plan.watchers.get(name, ())
+        outside.update([watcher.rule for watcher in watchers if not watcher.low <= value <= watcher.high])
 
 
 def nothing_new(memory: Memory, said: dict[str, str]) -> bool:

@@ -238,11 +238,10 @@ def waiting(memory: Memory) -> bool:
 
 def note_trouble(memory: Memory, site: Site) -> None:
     """Keep the site's book of who has which trouble; rules ask it whether the whole site has it."""
-    device_id = memory.device.device_id
-    for name in memory.plan.shared_trouble:
-        episode = memory.active.get(name)
-        ill = site.trouble.setdefault(name, set())
-        if episode is not None and episode.phase is not QUIET:
-            ill.add(device_id)
-        else:
+    device_id, active, shared = memory.device.device_id, memory.active, memory.plan.shared_trouble
+    for name, ill in site.trouble.items():
+        if device_id in ill and ((episode := active.get(name)) is None or episode.phase is QUIET):
             ill.discard(device_id)
+    for name, episode in active.items():
+        if name in shared and episode.phase is not QUIET:
+            site.trouble.setdefault(name, set()).add(device_id)
