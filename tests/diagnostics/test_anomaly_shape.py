@@ -28,6 +28,16 @@ def test_widening_keeps_all_counts_and_holds_the_value(seen: list[float], value:
     assert low <= value < low + shape.BINS * width
 
 
+def test_a_value_on_the_very_edge_of_the_widened_bins_needs_no_more_of_them() -> None:
+    counts = array("f", bytes(4 * shape.STRIDE))
+    counts[1] = 1.0
+    (low, width), wider = shape.widen(counts, (0.0, 1.0), -32.0)
+    assert (low, width) == (-32.0, 2.0)
+    assert wider[1 + 16] == 1.0
+    assert shape.widen(counts, (0.0, 1.0), 32.0)[0] == (0.0, 2.0)
+    assert shape.widen(counts, (0.0, 1.0), -32.5)[0] == (-96.0, 4.0)
+
+
 @given(values)
 def test_a_refit_keeps_all_counts_of_the_cells_it_is_laid_over(seen: list[float]) -> None:
     placement, counts = shape.start(seen)

@@ -21,6 +21,7 @@ kind = "baseline"
 metric = "soc_temp_c"
 steps = [{ severity = "warning", limit = 3 }]
 """
+RELATIVE = HOT.replace("clear_samples", 'relative = "usual"\nusual_days = 7\nclear_samples')
 NIGHTLY = HOT.replace('"hot"', '"nightly"').replace("clear_samples", "when = [{ %s }]\nclear_samples")
 METRIC_SIGNS = """
 [[rule]]
@@ -57,6 +58,8 @@ def test_only_rules_that_may_change_a_ticket_are_run() -> None:
     [
         (WEAR, 15.0),
         (USUAL, 15.0),
+        (RELATIVE, 8.0),
+        (RELATIVE.replace('relative = "usual"', 'of = "day_max"'), 8.0),
         (HOT, 0.0),
         (SURPRISE, 28.0),
         (ERRORS, 1 / 24),

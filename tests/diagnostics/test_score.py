@@ -122,6 +122,12 @@ def test_tickets_during_our_own_outage_are_counted_apart():
     assert (score.own_outages, len(score.during_own), score.classes["F40"].late) == (1, 1, 1)
 
 
+def test_a_ticket_that_says_we_do_not_hear_blames_no_device_and_is_no_false_one():
+    score = board([ticket("gateway", "F40", D, Scope.GATEWAY)], [fault()])
+    assert (score.false_healthy, score.false_elsewhere, score.consequences) == ([], [], 0)
+    assert (score.tickets, "F40" in score.classes) == (1, False)
+
+
 def test_forecasts_are_judged_by_their_interval():
     good = Impact(T0 + 14 * D, T0 + 15 * D, T0 + 16 * D)
     score = board([ticket(impact=good), ticket("s1-1", impact=Impact(T0, T0, T0))], [fault(), fault("s1-1")])
@@ -188,6 +194,13 @@ def test_the_board_says_which_targets_were_met():
     assert bad["lead_median_48_h"] is None
     none = report(judge([], [], {}, PERIOD))["targets"]
     assert (none["coverage_95"], none["false_half_per_100"]) == (None, None)
+
+
+@pytest.mark.parametrize(("months", "met"), [(200.0, True), (199.9, False), (198.0, False)])
+def test_one_false_ticket_is_few_enough_in_two_hundred_healthy_device_months_and_not_before(months, met):
+    score = board([ticket("s3-3", "F24")], [])
+    score.healthy_months = months
+    assert report(score)["targets"]["false_half_per_100"] is met
 
 
 # --- backtest ---------------------------------------------------------------------------------------------------------

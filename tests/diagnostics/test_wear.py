@@ -64,6 +64,26 @@ def test_old_remapped_sectors_are_watched_and_new_ones_are_suspect() -> None:
     assert {Reason.REALLOCATING, Reason.REALLOCATING_FAST} == reasons(new) - reasons(old)
 
 
+@pytest.mark.parametrize(
+    ("name", "growth", "sign"),
+    [
+        ("reallocated", "grown_reallocated", Reason.REALLOCATING),
+        ("uncorrectable", "grown_uncorrectable", Reason.UNCORRECTABLE_NEW),
+        ("pending", "grown_pending", Reason.PENDING_NEW),
+    ],
+)
+def test_what_grew_since_the_last_report_is_a_sign_of_its_own_and_adds_to_what_grew_before(name, growth, sign) -> None:
+    def shows(count: int) -> Counters:
+        return replace(CLEAN, **{name: count})
+
+    assert sign not in reasons(after((0.0, shows(3))))
+    once = after((0.0, shows(3)), (DAY, shows(5)))
+    assert getattr(once, growth) == 2
+    assert sign in reasons(once)
+    again = remember(once, DAY + GROWTH_HALF_LIFE_S, shows(9))
+    assert getattr(again, growth) == 1 + 4
+
+
 def test_growth_fades_in_weeks_while_the_count_stays() -> None:
     grown = Counters(5, 0, 0, 0, 0)
     memory = after((0.0, CLEAN), (DAY, grown))
