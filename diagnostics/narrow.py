@@ -6,10 +6,11 @@ rows is three slices.
 
 from array import array
 from collections.abc import Sequence
-from struct import pack, unpack
+from struct import Struct, pack, unpack
 
 BYTES = 3
 NOT_A_NUMBER = b"\x00\xc0\x7f"
+_FOUR = Struct("<f")
 _HALF = 0x80
 _MASK = 0xFFFFFFFF
 
@@ -32,6 +33,13 @@ def column_of(rows: bytes, width: int, number: int, deepest: int) -> tuple[float
     four[2::4] = rows[first + width :: stride][: len(high)]
     four[3::4] = high
     return unpack(f"<{len(high)}f", four)
+
+
+def last_of(rows: bytes, width: int, number: int) -> float:
+    """The newest value of one column. There must be a row."""
+    low = len(rows) - BYTES * width + number
+    (value,) = _FOUR.unpack(bytes((0, rows[low], rows[low + width], rows[low + 2 * width])))
+    return float(value)
 
 
 def without(rows: bytes, width: int, number: int) -> bytes:

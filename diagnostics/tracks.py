@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import add
 from typing import Any
 
-from diagnostics.narrow import BYTES, NOT_A_NUMBER, column_of, narrow, without
+from diagnostics.narrow import BYTES, NOT_A_NUMBER, column_of, last_of, narrow, without
 from diagnostics.rule_parts import Guard, holding
 
 NAN = float("nan")
@@ -161,7 +161,7 @@ class Block:
         """The value of the last complete cycle; None without a sample in it."""
         if not self.rows:
             return None
-        (value,) = column_of(self.rows, len(self.tracks), number, 1)
+        value = last_of(self.rows, len(self.tracks), number)
         return value if value == value else None  # noqa: PLR0124
 
     def usual(self, number: int, days: int, *, newest: bool) -> float | None:
