@@ -50,7 +50,7 @@ def affected(old: RuleSet, new: RuleSet) -> tuple[RuleSet, RuleSet]:
 
 def _said(rule: Rule | None) -> Rule | None:
     """A rule without what changes no verdict."""
-    return rule and replace(rule, version=1, reason="-" * 20, examples=())
+    return rule and replace(rule, version=1, reason="-" * 20, reason_id="", examples=())
 
 
 def metrics_needed(rules: RuleSet, catalogue: Catalogue) -> frozenset[str]:

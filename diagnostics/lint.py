@@ -169,4 +169,4 @@ def _together(one: Rule, other: Rule) -> Iterator[Problem]:
 
 
 def _bare(rule: Rule) -> Rule:
-    return replace(rule, name="", version=1, reason="", examples=())
+    return replace(rule, name="", version=1, reason="", reason_id="", examples=())

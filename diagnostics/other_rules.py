@@ -17,6 +17,7 @@ FREE = frozenset(
     {
         "version",
         "reason",
+        "reason_id",
         "examples",
         "applies_to",
         "when",

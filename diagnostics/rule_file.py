@@ -48,6 +48,10 @@ class RuleSet:
         """Lookup by name."""
         return {rule.name: rule for rule in self.rules}
 
+    def reasons(self) -> Mapping[str, str]:
+        """Reasons in Indonesian by the English ones, as far as the rules have both."""
+        return {rule.reason: rule.reason_id for rule in self.rules if rule.reason_id}
+
 
 def metrics_of(rule: Rule) -> Iterator[str]:
     """Every metric that a rule names."""

@@ -45,7 +45,7 @@ class Common:
     `site_wait_s`: what fires waits so long for the neighbours' word; what begins on many devices (ten, or half of a
     small fleet) of several sites within hours is nobody's and never opens. `explained_by`: rules that watch for their
     site's trouble; while the device's parent has that of one of them, nothing opens here. `watch`: shown on the
-    device's page, opens no ticket.
+    device's page, opens no ticket. `reason_id`: the reason in Indonesian, "" for none.
     """
 
     __pydantic_config__ = STRICT
@@ -54,6 +54,7 @@ class Common:
     version: Annotated[Whole, Field(ge=1, le=1_000_000)]
     fault_class: str
     reason: Annotated[str, Field(min_length=20)]
+    reason_id: Annotated[str, Field(min_length=20)] = ""
     applies_to: AppliesTo = EVERYWHERE
     when: tuple[Guard, ...] = ()
     outside: Literal["hold", "clear"] = "hold"
@@ -148,8 +149,7 @@ class Count(Rising):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateIs(Rising):
-    """Measure: 1 while the state is one of `one_of`, none of `none_of`, or differs from the state `differs_from`; else
-    0.
+    """Measure: 1 while the state is one of `one_of`, none of `none_of`, or differs from that of `differs_from`; else 0.
 
     The word `firmware` is the version the device runs.
     """

@@ -1,6 +1,6 @@
 """Editions of the rule book compiled into engines, live and in replays alike: the same number, the same rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -22,6 +22,7 @@ class Engines:
         self._base = base
         self._editions: dict[int, Edition] = {}
         self._compiled: dict[int, Engine] = {}
+        self._reasons: Mapping[str, str] = base.reasons()
 
     def learn(self, editions: Iterable[Edition]) -> None:
         """Know these editions from now on."""
@@ -35,7 +36,13 @@ class Engines:
             for old in list(self._compiled)[: 1 - KEPT]:
                 del self._compiled[old]
             self._compiled[number] = known
+            sets = (self._base, *(self._compiled[it].rules for it in sorted(self._compiled)))
+            self._reasons = {reason: told for rules in sets for reason, told in rules.reasons().items()}
         return known
+
+    def reasons(self) -> Mapping[str, str]:
+        """Reasons in Indonesian by the English ones: those of the rule files and of the editions that are compiled."""
+        return self._reasons
 
     def _rules(self, number: int) -> RuleSet:
         if not number:

@@ -1,5 +1,6 @@
 """Faults and metrics in the reader's words, from the diagnostics' catalogues; nothing is ever left without a name."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostics.catalogue import Catalogue
@@ -24,10 +25,14 @@ class FaultWords:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The two catalogues. Words come in the language of the request."""
+    """The two catalogues, and `reasons`: the rules' reasons in Indonesian by the English ones, as they are now.
+
+    Words come in the language of the request.
+    """
 
     faults: Faults = field(default_factory=dict)
     catalogue: Catalogue = field(default_factory=lambda: Catalogue(metric={}))
+    reasons: Callable[[], Mapping[str, str]] = dict
 
     def fault(self, fault_class: str) -> FaultWords:
         """The words of a class."""

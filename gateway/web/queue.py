@@ -14,6 +14,7 @@ from gateway.web.knowledge import Knowledge
 from gateway.web.language import _, n_
 from gateway.web.pages import render
 from gateway.web.parts import PARTS
+from gateway.web.retold import retold
 from gateway.web.routes import Access, add
 from gateway.web.times import short_span
 from gateway.web.viewer import viewer_of
@@ -44,7 +45,7 @@ def evidence_line(ticket: Ticket, knowledge: Knowledge) -> str:
     evidence = ticket.evidence
     if not evidence.metric or evidence.value is None:
         silent = n_("%(num)s device fell silent.", "%(num)s devices fell silent together.", len(ticket.devices))
-        return evidence.note or (silent if ticket.devices else "")
+        return retold(evidence.note, knowledge.reasons()) or (silent if ticket.devices else "")
     said = [f"{knowledge.metric(evidence.metric)} {knowledge.amount(evidence.metric, evidence.value)}"]
     if evidence.limit is not None:
         said.append(_("limit %(limit)s", limit=knowledge.amount(evidence.metric, evidence.limit)))

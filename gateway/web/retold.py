@@ -5,6 +5,7 @@ its pattern (rule_lines.py) is what gets translated.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
 
@@ -16,6 +17,8 @@ LONGEST: Final = 600
 DEEPEST: Final = 3
 """Lines within lines: what was checked, whose rule, which example, the mistake."""
 _SLOT: Final = re.compile(r"%\((\w+)\)s")
+_WHY: Final = re.compile(r"Rule [^ ]+: (?P<reason>.+?)( It comes and goes\.)?", re.DOTALL)
+NO_REASONS: Final[Mapping[str, str]] = {}
 _SHAPES: Final = {
     "place": r"[\w.:/\[\]-]+",
     "number": r"[^ ]+",
@@ -53,9 +56,15 @@ def fitting(line: str, deep: int = DEEPEST) -> tuple[str, dict[str, str]] | None
     return None
 
 
-def retold(line: str) -> str:
-    """The line in the language of the request."""
-    return line if language() == "en" or len(line) > LONGEST else _retold(language(), line)
+def retold(line: str, reasons: Mapping[str, str] = NO_REASONS) -> str:
+    """The line in the language of the request. `reasons`: those of rules in Indonesian by the English ones; one that is
+    not among them stays English.
+    """
+    if language() == "en" or len(line) > LONGEST:
+        return line
+    said, found = _retold(language(), line), _WHY.fullmatch(line)
+    own = reasons.get(found["reason"], "") if found else ""
+    return said.replace(found["reason"], own) if found and own else said
 
 
 @lru_cache(4096)

@@ -191,12 +191,12 @@ DEEDS: Final = (
 """What people cannot do, or did."""
 
 EVIDENCE: Final = (
+    told("%(said)s It comes and goes."),
     told("Rule %(label)s: %(reason)s"),
     told("In %(number)s days at the earliest."),
     told("In order: %(signs)s (%(number)s times)."),
     told("%(number)s away from its peers."),
     told("%(number)s on the scale of surprise."),
-    told("%(said)s It comes and goes."),
     told("%(count)s of %(all)s devices."),
     told("%(count)s devices beyond the limit."),
     told("The same trouble on %(count)s devices of the site: its cause is not in them."),

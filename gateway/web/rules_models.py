@@ -70,7 +70,9 @@ class RollBackIn(_In):
 
 
 class RuleOut(BaseModel):
-    """One rule in force. `false_share` is of the `judged` tickets; its 95 % bounds beside it."""
+    """One rule in force. `reason`: why its numbers are what they are; `reason_id`: the same in Indonesian ("" where
+    nobody wrote it, or the rule is unreadable). `false_share` is of the `judged` tickets; its 95 % bounds beside it.
+    """
 
     name: str
     kind: str
@@ -79,6 +81,8 @@ class RuleOut(BaseModel):
     state: Literal["active", "watch", "unreadable", "deleted"]
     origin: str
     file_changed: bool
+    reason: str
+    reason_id: str
     tickets: int
     judged: int
     false_share: float | None
@@ -185,6 +189,8 @@ def rule_out(row: RuleRow) -> RuleOut:
         else "active",
         origin=row.origin,
         file_changed=row.stale,
+        reason=row.rule.reason if row.rule else "",
+        reason_id=row.rule.reason_id if row.rule else "",
         tickets=row.noise.opened,
         judged=row.noise.judged,
         false_share=row.noise.share,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from diagnostics.backtest_scope import affected
 from diagnostics.engine import Engine
 from diagnostics.other_rules import same_measure
 from diagnostics.rule_file import RuleSet
@@ -42,6 +43,13 @@ def test_adopting_the_same_rules_changes_nothing_that_is_said_later(acts, cut):
 
 BOOKS = st.lists(st.tuples(st.sets(st.sampled_from(RULES.rules)), st.sets(st.sampled_from(RULES.rules))))
 """Books of rules: some of them, and which of these are only watched."""
+
+
+def test_a_reason_told_in_another_language_too_makes_no_other_rule():
+    for rule in RULES.rules:
+        told = replace(rule, reason_id="Alasan yang sama, dalam bahasa Indonesia.")
+        assert same_measure(rule, told), rule.name
+        assert [kept.rules for kept in affected(RuleSet((rule,)), RuleSet((told,)))] == [(), ()]
 
 
 def rule_sets(books) -> list[RuleSet]:

@@ -1,6 +1,7 @@
 """What is shipped: every fault of the catalogue has words and a rule; every rule has a reason and examples."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +20,7 @@ RULES = load_default_rules(CATALOGUE).rules
 CATALOGUED = [f"F{number:02d}" for number in range(1, 43)]
 BY_THE_GATEWAY = {"F39", "F40"}  # judged from silence, site by site and over all sites
 UPDATES = ["UPDATE_LOST", "UPDATE_ROLLED_BACK", "UPDATE_FAILED", "UPDATE_UNHEALTHY", "UPDATE_SECURITY"]
+ENGLISH = re.compile(r"(?<![\w-])(the|and|with|days?|hours?|healthy|is|are|of|for|below|above)(?![\w-])", re.IGNORECASE)
 TEXTS = ("name", "cause", "notice", "support", "customer", "article")
 TECHNICAL = re.compile(
     r"\b(RSSI|MQTT|firmware|NTP|SMART|TLS|PoE|ONVIF|RTSP|IP address|alamat IP|packet|paket data|kernel|watchdog|dBm|"
@@ -85,6 +87,23 @@ def test_every_rule_is_shown_firing_and_not_firing(rule):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_rule_gives_the_reason_for_its_numbers(rule):
     assert len(rule.reason.split()) >= 12
+
+
+def numbers(text: str) -> Counter[str]:
+    """Every number of a text as often as it stands there; Indonesian has a comma where English has a point."""
+    return Counter(re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d)", ".", text)))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rules_reason_is_told_in_indonesian_with_the_same_numbers(rule):
+    assert rule.reason_id.strip() == rule.reason_id != rule.reason
+    assert len(rule.reason_id.split()) >= 10
+    assert numbers(rule.reason_id) == numbers(rule.reason)
+    assert not ENGLISH.search(rule.reason_id)
+
+
+def test_no_two_rules_with_one_reason_tell_it_differently_in_indonesian():
+    assert len({(rule.reason, rule.reason_id) for rule in RULES}) == len({rule.reason for rule in RULES})
 
 
 def test_a_class_that_cannot_wait_is_acted_on_within_days():

@@ -74,6 +74,23 @@ async def test_an_engine_leaves_out_what_this_program_cannot_read_and_refuses_an
         engines(9)
 
 
+async def test_reasons_in_indonesian_are_those_of_the_files_and_of_the_editions_that_are_judged_by() -> None:
+    told = SILENT.replace("version", 'reason_id = "Perangkat yang diam tidak ada."\nversion')
+    room = Room(base_of(f"{HOT}\n{told}", "rules.toml"))
+    first = await room.start()
+    silent = "A device that says nothing is not there."
+    engines = Engines(room.desk.rules_of(first), CATALOGUE)
+    assert engines.reasons() == {silent: "Perangkat yang diam tidak ada."}
+    hot = HOTTER.replace("version", 'reason_id = "Batas yang dipilih oleh uji ini."\nversion', 1)
+    activated = await room.desk.activate(hot, 1, "dewi", "", NOW)
+    engines.learn([first, activated])
+    engines(activated.number)
+    assert engines.reasons() == {
+        silent: "Perangkat yang diam tidak ada.",
+        "A limit that this test has chosen.": "Batas yang dipilih oleh uji ini.",
+    }
+
+
 # --- checks ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "said"),

@@ -113,6 +113,26 @@ def test_a_line_is_retold_with_its_names_and_numbers(line, said) -> None:
     assert retold(line) == line
 
 
+WHY = "Chips throttle at 92 C: a limit of 82 leaves days."
+TOLD = {WHY: "Chip melambat pada 92 C: batas 82 menyisakan beberapa hari."}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"Rule heat@1: {WHY}", f"Aturan heat@1: {TOLD[WHY]}"),
+        (f"Rule heat@1: {WHY} It comes and goes.", f"Aturan heat@1: {TOLD[WHY]} Hilang timbul."),
+        ("Rule mine@2: Nobody wrote this in Indonesian.", "Aturan mine@2: Nobody wrote this in Indonesian."),
+        (WHY, WHY),
+        ("In 4.3 days at the earliest.", "Paling cepat dalam 4.3 hari."),
+    ],
+)
+def test_a_rules_reason_in_a_tickets_evidence_is_told_in_indonesian_where_it_is_written(line, said) -> None:
+    assert retold(line, TOLD) == said
+    speak("en")
+    assert retold(line, TOLD) == line
+
+
 RULE = """[[rule]]
 name = "x"
 version = 1
@@ -150,6 +170,8 @@ reason = "Long enough to be a reason."
         ("steps = [", "steps = 5 #"),
         ("[{", "["),
         ("Long enough to be a reason.", "short"),
+        ("version = 1", 'version = 1\nreason_id = "pendek"'),
+        ("version = 1", "version = 1\nreason_id = 1"),
         ("reason = ", "reason "),
         ('reason."', "reason."),
         ("[[rule]]", "[[rule]"),

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagnostics.catalogue import load_catalogue
+from diagnostics.changes import Evidence
 from diagnostics.faults import load_faults
 from diagnostics.rule_file import load_default_rules, parse_rules
 from gateway.web.knowledge import Knowledge
@@ -14,7 +15,7 @@ from gateway.web.rule_diff import by_rule, marked
 from gateway.web.rule_words import facts, kind_words, looks_at, number, span, steps
 from tests.gateway.rules.desks import BASE, HOT, HOTTER, NEW, WEAK
 from tests.gateway.web.test_rules_api import YARD
-from tests.gateway.web.world import NOW
+from tests.gateway.web.world import NOW, open_ticket
 
 CATALOGUE = load_catalogue()
 KNOW = Knowledge(load_faults(), CATALOGUE)
@@ -244,3 +245,50 @@ async def test_a_text_beyond_all_bounds_is_refused_and_the_draft_stays(person, w
     assert "still in the form" in await answer.text()
     assert (await dewi.send(draft, draft, version="1", text="a" * 210_000)).status == 422
     assert await world.rule_desk.book.draft("a-draft") == before
+
+
+# --- why these numbers ------------------------------------------------------------------------------------------------
+async def test_why_these_numbers_is_read_in_indonesian_and_stays_marked_english_where_nobody_wrote_it(
+    person, world
+) -> None:
+    dewi = await person("dewi")
+    rule = world.rule_desk.rules_of(await world.rule_desk.newest()).by_name()["sd-slow"]
+    english = await dewi.page("/staff/rule/sd-slow")
+    assert f"<p>{rule.reason}</p>" in english
+    assert f"<p>{rule.reason_id}</p>" not in english
+    await world.rule_desk.activate(YARD, 1, "dewi", "", NOW)
+    assert "<p>A limit that this test has chosen.</p>" in await dewi.page("/staff/rule/hot-yard")
+    await dewi.get("/staff/rules?lang=id")
+    indonesian = await dewi.page("/staff/rule/sd-slow")
+    assert f"<p>{rule.reason_id}</p>" in indonesian
+    assert f"{rule.reason}</p>" not in indonesian
+    assert '<p lang="en">A limit that this test has chosen.</p>' in await dewi.page("/staff/rule/hot-yard")
+
+
+async def test_a_draft_may_say_its_reason_in_indonesian_too(person, world) -> None:
+    dewi = await person("dewi")
+    told = YARD.replace("version", 'reason_id = "Batas yang dipilih oleh uji ini."\nversion', 1)
+    await world.rule_desk.activate(told, 1, "dewi", "", NOW)
+    await dewi.get("/staff/rules?lang=id")
+    assert "<p>Batas yang dipilih oleh uji ini.</p>" in await dewi.page("/staff/rule/hot-yard")
+    found = await (await dewi.get("/api/v1/rules/hot-yard")).json()
+    assert found["reason"] == "A limit that this test has chosen."
+    assert found["reason_id"] == "Batas yang dipilih oleh uji ini."
+
+
+async def test_a_ticket_says_why_it_opened_in_the_language_of_the_page(person, world) -> None:
+    rule = world.rule_desk.rules_of(await world.rule_desk.newest()).by_name()["card-unusable"]
+    note = f"Rule {rule.label}: {rule.reason}"
+    bare = Evidence("", None, None, None, NOW - HOUR, (), note)
+    measured = Evidence("sd_write_p99_ms", 160.0, 100.0, 20.0, NOW - HOUR, (), note)
+    ids = [
+        open_ticket(world, fault, "kemang-cam-05", since=NOW - HOUR, evidence=evidence, rule=rule.label)
+        for fault, evidence in (("F02", bare), ("F01", measured))
+    ]
+    sari = await person("sari")
+    assert all([rule.reason in await sari.page(f"/staff/tickets/{it}") for it in ids])
+    await sari.get("/staff/queue?lang=id")
+    pages = [await sari.page(f"/staff/tickets/{it}{part}") for it in ids for part in ("", "/peek")]
+    pages.append(await sari.page("/staff/queue"))
+    assert all(f"Aturan {rule.label}: {rule.reason_id}" in page for page in pages)
+    assert not any(rule.reason in page for page in pages)

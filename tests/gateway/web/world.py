@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Change, ChangeKind, Evidence, Impact, Scope, Severity
 from diagnostics.faults import load_faults
+from diagnostics.rule_file import load_default_rules
 from gateway.clock import ManualClock
 from gateway.ports.history import Latest, Sample
 from gateway.ports.ledger import Effects, JournalKind, Reject, RejectReason
@@ -41,6 +42,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 PASSWORD = "siaga siaga siaga"
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # as fast as argon2 goes
 FAULTS, CATALOGUE = load_faults(), load_catalogue()
+REASONS = load_default_rules(CATALOGUE).reasons()
 BASE = base_of((files("diagnostics") / "default_rules.toml").read_text(encoding="utf-8"), SHIPPED)
 
 
@@ -134,7 +136,7 @@ class World:
             accounts=self.accounts,
             history=self.history,
             live=self.live,
-            knowledge=Knowledge(FAULTS, CATALOGUE),
+            knowledge=Knowledge(FAULTS, CATALOGUE, lambda: REASONS),
             rejects=self.ledger,
             clock=self.clock,
             settings=settings,
