@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from diagnostics import baseline
 from diagnostics.baseline import Stream
-from diagnostics.baseline_numbers import BLOCK_ROWS, EVENT_AT, FIRST_ROWS, QUIET_ROWS
+from diagnostics.baseline_numbers import BLOCK_ROWS, EVENT_AT, FIRST_ROWS, NOVELTY_WEIGHT, QUIET_ROWS
 from diagnostics.baseline_score import Direction, Feature, Score
 
 FIVE_MINUTES = 300.0
@@ -44,6 +45,30 @@ def test_a_value_never_seen_is_an_event_at_once_and_says_by_how_much() -> None:
     assert event.value == 80.0
     assert event.at == 2000 * FIVE_MINUTES
     assert event.score >= EVENT_AT
+
+
+def test_a_value_just_outside_the_range_counts_for_little_and_one_far_outside_for_no_more_than_its_full_weight() -> (
+    None
+):
+    scores = []
+    for beyond in (0.1, 0.5, 100.0, 1000.0):
+        stream, _ = taught(2000)
+        stream.update(2000 * FIVE_MINUTES, stream._origin + stream._highest + beyond)
+        scores.append(stream.score)
+    just, little, far, farther = scores
+    assert 0.0 < just < little < NOVELTY_WEIGHT / 2
+    assert NOVELTY_WEIGHT <= far <= farther < NOVELTY_WEIGHT + EVENT_AT
+
+
+def test_a_score_of_just_the_least_that_counts_is_an_event(monkeypatch) -> None:
+    stream, _ = taught(2000)
+    [event] = feed(stream, 2000, [80.0])
+    monkeypatch.setattr(baseline, "EVENT_AT", event.score)
+    stream, _ = taught(2000)
+    assert feed(stream, 2000, [80.0]) == [event]
+    monkeypatch.setattr(baseline, "EVENT_AT", math.nextafter(event.score, math.inf))
+    stream, _ = taught(2000)
+    assert feed(stream, 2000, [80.0]) == []
 
 
 def test_a_new_low_is_told_from_a_new_high() -> None:

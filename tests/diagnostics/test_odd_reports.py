@@ -96,6 +96,28 @@ def test_names_without_end_are_forgotten_in_time():
     assert len(play.fleet._memories["cam"].everything()) <= 2 * KEPT_OLDER
 
 
+def test_of_a_name_that_is_known_the_newest_value_is_kept_when_there_is_no_room_for_more_names():
+    play = Play(HOT)
+    for number in range(KEPT_OLDER + 8):
+        play.now += 60
+        play.report(soc_temp_c=50.0, **{f"odd_{number}": 1.0})
+    memory = play.fleet._memories["cam"]
+    assert len(memory.older) == KEPT_OLDER
+    for value in (2.0, 3.0):
+        play.now += 60
+        play.report(soc_temp_c=50.0, odd_3=value)
+        last = play.now
+        for _ in range(3):
+            play.now += 60
+            play.report(soc_temp_c=50.0, cpu_pct=20.0)
+            play.report(soc_temp_c=50.0, mem_used_pct=20.0)
+            play.report(soc_temp_c=50.0, kbps=20.0)
+            play.report(soc_temp_c=50.0, luma_mean=20.0)
+            play.report(soc_temp_c=50.0, rssi_dbm=-50.0)
+        assert play.fleet.view("cam").metrics["odd_3"] == (last, value)
+    assert len(memory.older) == KEPT_OLDER
+
+
 def test_a_set_of_names_more_a_day_is_read_by_a_shape_of_its_own(shapes):
     play = strange(WEAR)
     for day in range(1, 4):

@@ -197,6 +197,33 @@ def test_what_a_peer_rule_measured_leaves_its_group_with_the_rule():
     adopt(play, PEER)
 
 
+DARK = HOT.replace("clear_samples", "site_share_max = 0.9\nclear_samples")
+BEHIND = HOT.replace('"hot"', '"weak"').replace("soc_temp_c", "cpu_pct").replace(
+    "clear_samples", 'fault_class = "F24"\nexplained_by = ["hot"]\nclear_samples'
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (DARK, []),
+        (
+            DARK.replace("clear_samples", 'applies_to = { kinds = ["switch"] }\nclear_samples'),
+            ["opened device:site-cam0:F24 warning"],
+        ),
+    ],
+)
+def test_trouble_that_the_new_rules_do_not_look_for_explains_nothing_any_more(after, told):
+    play = Play(DARK + BEHIND, site("site"))
+    play.live(120, soc_temp_c=50.0, cpu_pct=20.0)
+    play.report("site-nvr", soc_temp_c=85.0)
+    assert play.told() == ["opened device:site-nvr:F07 warning"]
+    adopt(play, after + BEHIND)
+    before = len(play.told())
+    play.report("site-cam0", cpu_pct=99.0)
+    assert play.told()[before:] == told
+
+
 @pytest.mark.parametrize(
     ("before", "after", "same"),
     [
