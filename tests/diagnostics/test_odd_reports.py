@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from diagnostics import fleet as fleet_module
 from diagnostics.engine import Plan
 from diagnostics.memory import KEPT_OLDER
 from diagnostics.patience import NOVELTIES
@@ -22,6 +23,16 @@ direction = "below"
 clear_samples = 1
 fault_class = "F09"
 steps = [{ severity = "warning", limit = 0.1 }]
+"""
+
+IMPOSSIBLE = """
+[[rule]]
+name = "impossible"
+kind = "level"
+metric = "seen_impossible_cnt"
+clear_samples = 1
+fault_class = "F41"
+steps = [{ severity = "warning", limit = 3 }]
 """
 
 
@@ -206,3 +217,19 @@ def test_a_counter_that_grows_and_a_ratio_that_falls_are_seen_in_a_report_with_g
         play.now += 60
         play.report(**{PERCENTS[6]: 20.0}, **bad)
     assert any(fault in told and told.startswith("opened") for told in play.told())
+
+
+def test_as_many_impossible_values_as_a_rule_allows_are_passed_by_and_one_more_is_looked_at(monkeypatch):
+    looks = []
+    judge = fleet_module.judge
+    monkeypatch.setattr(fleet_module, "judge", lambda *parts: looks.append(parts) or judge(*parts))
+    play = Play(HOT + IMPOSSIBLE)
+    play.report(soc_temp_c=50.0, cpu_pct=20.0)
+    play.report(soc_temp_c=50.0, cpu_pct=20.0, mem_used_pct=20.0)
+    for names, looked in ((["soc_temp_c", "cpu_pct"], 0), (["soc_temp_c", "cpu_pct", "mem_used_pct"], 1)):
+        looks.clear()
+        play.now += 60
+        play.report(**dict.fromkeys(names, 1e15))
+        assert len(looks) == looked
+    assert play.told() == ["opened device:cam:F41 warning"]
+    assert play.fleet.view("cam").impossible_values == 5

@@ -207,6 +207,7 @@ BEHIND = HOT.replace('"hot"', '"weak"').replace("soc_temp_c", "cpu_pct").replace
     ("after", "told"),
     [
         (DARK, []),
+        (HOT, ["opened device:site-cam0:F24 warning"]),
         (
             DARK.replace("clear_samples", 'applies_to = { kinds = ["switch"] }\nclear_samples'),
             ["opened device:site-cam0:F24 warning"],

@@ -17,7 +17,7 @@ from tests.diagnostics.fleets import CATALOGUE
 
 FAULTS = load_faults()
 RULES = load_default_rules(CATALOGUE).rules
-CATALOGUED = [f"F{number:02d}" for number in range(1, 43)]
+CATALOGUED = [f"F{number:02d}" for number in range(1, 46)]
 BY_THE_GATEWAY = {"F39", "F40"}  # judged from silence, site by site and over all sites
 UPDATES = ["UPDATE_LOST", "UPDATE_ROLLED_BACK", "UPDATE_FAILED", "UPDATE_UNHEALTHY", "UPDATE_SECURITY"]
 ENGLISH = re.compile(r"(?<![\w-])(the|and|with|days?|hours?|healthy|is|are|of|for|below|above)(?![\w-])", re.IGNORECASE)
@@ -35,7 +35,7 @@ def words(fault: FaultClass) -> list[tuple[str, str]]:
     return [(text.en, text.id) for text in texts]
 
 
-@pytest.mark.parametrize("fault_id", [*CATALOGUED, "OFFLINE", *UPDATES])
+@pytest.mark.parametrize("fault_id", FAULTS)
 def test_every_fault_class_is_told_in_english_and_indonesian(fault_id):
     fault = FAULTS[fault_id]
     for english, indonesian in words(fault):
@@ -58,6 +58,10 @@ def test_every_article_says_enough_to_act_on(fault_id):
     article = FAULTS[fault_id].article
     assert 80 <= len(article.en) <= 600
     assert 80 <= len(article.id) <= 600
+
+
+def test_the_fault_classes_are_those_of_the_catalogue_a_silent_device_and_what_the_update_service_reports():
+    assert set(FAULTS) == {*CATALOGUED, "OFFLINE", *UPDATES}
 
 
 def test_every_simulated_fault_is_a_fault_class():
