@@ -161,6 +161,7 @@ async def rule_page(request: web.Request) -> web.StreamResponse:
         "row": row,
         "newest": newest,
         "fault": fault,
+        "reasons": know.reasons(),
         "history": await _history(desk, name),
         "against_file": marked(file.text, row.text) if file and row.origin == "override" else (),
         "budget": desk.budget,

@@ -8,6 +8,7 @@ from diagnostics.catalogue import load_catalogue
 from diagnostics.changes import Evidence
 from diagnostics.faults import load_faults
 from diagnostics.rule_file import load_default_rules, parse_rules
+from diagnostics.rule_text import split
 from gateway.web.knowledge import Knowledge
 from gateway.web.language import speak
 from gateway.web.rule_backtests import shift_words
@@ -263,6 +264,17 @@ async def test_why_these_numbers_is_read_in_indonesian_and_stays_marked_english_
     assert f"<p>{rule.reason_id}</p>" in indonesian
     assert f"{rule.reason}</p>" not in indonesian
     assert '<p lang="en">A limit that this test has chosen.</p>' in await dewi.page("/staff/rule/hot-yard")
+
+
+async def test_an_older_text_with_the_shipped_reason_is_told_in_indonesian_like_the_shipped_rule(person, world) -> None:
+    dewi, shipped = await person("dewi"), await world.rule_desk.newest()
+    rule = world.rule_desk.rules_of(shipped).by_name()["sd-slow"]
+    older = next(chunk.text for chunk in split(shipped.text) if chunk.name == "sd-slow")
+    older = older.replace(f'reason_id = "{rule.reason_id}"\n', "").replace("version = 1", "version = 2")
+    await world.rule_desk.activate(older, 1, "dewi", "", NOW)
+    assert (await (await dewi.get("/api/v1/rules/sd-slow")).json())["reason_id"] == ""
+    await dewi.get("/staff/rules?lang=id")
+    assert f"<p>{rule.reason_id}</p>" in await dewi.page("/staff/rule/sd-slow")
 
 
 async def test_a_draft_may_say_its_reason_in_indonesian_too(person, world) -> None:
