@@ -13,17 +13,13 @@ import pytest
 from gateway.notify.signing import secret_of, signature
 from tests.end_to_end.test_run import add_device, publish, until
 from tests.parts.gateway_process import GatewayProcess
+from tests.parts.rule_texts import HOT_HEAD
 
 pytestmark = pytest.mark.real
 SECRET = "whsec_" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
-HOT = """
-[[rule]]
-name = "hot"
-version = 1
-fault_class = "F07"
-kind = "level"
-metric = "soc_temp_c"
-direction = "above"
+HOT = (
+    HOT_HEAD
+    + """direction = "above"
 steps = [{ severity = "high", limit = 82, clear = 70 }]
 reason = "A rule of one test: the first report past its limit opens."
 
@@ -32,6 +28,7 @@ say = "it opens at once"
 segments = [{ for_s = 600, metrics = { soc_temp_c = 90 } }]
 expect = ["opened high"]
 """
+)
 
 
 class Hook(BaseHTTPRequestHandler):

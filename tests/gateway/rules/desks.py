@@ -14,18 +14,15 @@ from gateway.rules.desk import RuleDesk
 from gateway.storage.memory import MemoryNotificationOutbox, MemoryRegistry, MemoryTickets
 from gateway.storage.memory.rule_book import MemoryRuleBook
 from gateway.tickets.ticket import CloseCode
+from tests.parts.rule_texts import HOT_HEAD
 
 CATALOGUE, FAULTS = load_catalogue(), load_faults()
 NOW = 1_795_244_700.0
 DAY = 86_400.0
-HOT = """# Heat.
-[[rule]]
-name = "hot"
-version = 1
-fault_class = "F07"
-kind = "level"
-metric = "soc_temp_c"
-min_samples = 2
+HOT = (
+    "# Heat.\n"
+    + HOT_HEAD
+    + """min_samples = 2
 steps = [{ severity = "warning", limit = 82, clear = 70 }]
 reason = "A limit that this test has chosen."
 
@@ -34,6 +31,7 @@ say = "heat opens"
 segments = [{ for_s = 3600, metrics = { soc_temp_c = 60 } }, { for_s = 3600, metrics = { soc_temp_c = 85 } }]
 expect = ["opened warning"]
 """
+)
 WEAK = """[[rule]]
 name = "weak"
 version = 3

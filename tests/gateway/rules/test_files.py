@@ -8,18 +8,16 @@ from diagnostics.rule_file import MAX_CHARS, RuleSet
 from gateway.cli import main
 from gateway.rules.files import read_rule_file, read_rule_files
 from tests.diagnostics.fleets import CATALOGUE
+from tests.parts.rule_texts import HOT_HEAD
 
 FAULTS = load_faults()
-RULE = """# why
-[[rule]]
-name = "hot"
-version = 1
-fault_class = "F07"
-kind = "level"
-metric = "soc_temp_c"
-steps = [{ severity = "warning", limit = 85, clear = 80 }]
+RULE = (
+    "# why\n"
+    + HOT_HEAD
+    + """steps = [{ severity = "warning", limit = 85, clear = 80 }]
 reason = "A number that this test has chosen."
 """
+)
 
 
 @pytest.mark.parametrize(
