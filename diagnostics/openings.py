@@ -195,8 +195,7 @@ class Openings:
 
     def _reason(self, memory: Memory, site: Site, rule: Rule, now: float, was: str) -> str:
         episode = memory.active[rule.name]
-        recovers = episode.phase is Phase.RECOVERING and rule.kind != "silence"
-        if recovers and was != NEIGHBOURS:
+        if episode.phase is Phase.RECOVERING and was != NEIGHBOURS:
             return was if was == EVERYWHERE else EXPECTED
         if memory.states.get("maintenance") == "on":
             return MAINTENANCE

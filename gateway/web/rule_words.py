@@ -9,7 +9,8 @@ from gateway.web import labels
 from gateway.web.knowledge import Knowledge
 from gateway.web.language import _, language, n_
 
-UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+DAY = 86_400.0
+UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,14 @@ def times_over(count: float) -> str:
     return n_("%(size)s time", "%(size)s times", 1 if count == 1 else 2, size=number(count))
 
 
-def _reports(count: int) -> str:
+def _so_many(rule: Rule, count: int) -> str:
+    """So many of what the rule is judged with: reports, hourly samples, complete days or other cycles."""
+    if isinstance(rule, Forecast) and not rule.exact and rule.cycle_s != DAY:
+        return n_("%(num)s cycle of %(span)s", "%(num)s cycles of %(span)s", count, span=span(rule.cycle_s))
+    if (isinstance(rule, Forecast) and not rule.exact) or (isinstance(rule, Level) and rule.of != "value"):
+        return n_("%(num)s complete day", "%(num)s complete days", count)
+    if isinstance(rule, Peer | Baseline | Frozen) or (isinstance(rule, Level) and rule.relative):
+        return n_("%(num)s hourly sample", "%(num)s hourly samples", count)
     return n_("%(num)s report", "%(num)s reports", count)
 
 
@@ -222,8 +230,8 @@ def _guard(guard: Guard, know: Knowledge) -> str:
 def facts(rule: Rule, know: Knowledge) -> Iterator[tuple[str, str]]:
     """Everything else that the rule says, as (what, how)."""
     yield _("Looks at"), looks_at(rule, know)
-    yield _("Fires after"), _waits(rule.for_s, rule.confirmations)
-    yield _("Recovers after"), _waits(rule.clear_for_s, rule.clear_samples)
+    yield _("Fires after"), _waits(rule, rule.for_s, rule.confirmations)
+    yield _("Recovers after"), _waits(rule, rule.clear_for_s, rule.clear_samples)
     if rule.clear_after_s:
         yield _("Not before"), _("%(span)s since it began", span=span(rule.clear_after_s))
     if rule.when:
@@ -242,10 +250,10 @@ def facts(rule: Rule, know: Knowledge) -> Iterator[tuple[str, str]]:
         yield _("Opens"), _("no ticket: it is only shown on the device's page")
 
 
-def _waits(seconds: float, reports: int) -> str:
+def _waits(rule: Rule, seconds: float, count: int) -> str:
     if not seconds:
-        return _reports(reports)
-    return _("%(span)s and %(reports)s", span=span(seconds), reports=_reports(reports))
+        return _so_many(rule, count)
+    return _("%(span)s and %(reports)s", span=span(seconds), reports=_so_many(rule, count))
 
 
 def _kind(kind: str) -> str:

@@ -286,6 +286,16 @@ def test_maintenance_holds_openings_and_silence():
     assert play.told() == []
 
 
+def test_who_speaks_after_silent_maintenance_is_not_called_offline_because_of_it():
+    play = alive(SILENT.replace("clear_samples = 1", "clear_samples = 3"))
+    play.report("a-cam1", states={"maintenance": "on"})
+    play.live(9000, "a-cam1")
+    play.report("a-cam1", states={"maintenance": "off"})
+    assert play.told() == []
+    play.live(400)
+    assert play.told() == []
+
+
 def test_the_same_trouble_all_over_the_site_is_not_the_devices():
     play = Play(HOT.replace("clear_samples", "for_s = 300\nsite_share_max = 0.6\nclear_samples"), FLEET)
     play.live(600, soc_temp_c=85)
