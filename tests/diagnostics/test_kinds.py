@@ -70,6 +70,18 @@ def test_growth_of_a_counter_is_counted_and_its_reset_is_no_growth():
     assert play.told()[-1] == "recovered device:cam:F02 warning"
 
 
+def test_an_impossible_count_is_neither_growth_nor_a_beginning_anew():
+    play = Play(ERRORS)
+    play.report(fs_err_cnt=40)
+    play.report(fs_err_cnt=-1)
+    play.report(fs_err_cnt=41)
+    play.report(fs_err_cnt=1e12)
+    play.report(fs_err_cnt=42)
+    assert play.told() == []
+    play.report(fs_err_cnt=43)
+    assert play.told() == ["opened device:cam:F02 warning"]
+
+
 def test_a_counter_that_restarts_with_the_device_counts_what_it_shows():
     play = Play(ERRORS)
     play.report(fs_err_cnt=40)
