@@ -7,6 +7,7 @@ downsampled past. Severities are judging.py's business.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import le
 from typing import NamedTuple
 
@@ -222,8 +223,13 @@ def keep_values(memory: Memory, read: Read, moment: Moment, packed: bytes) -> No
         recent.at, recent.packed = at, packed
     if moment.sampled:
         for other in memory.recent:
-            if other.shape is shape or other.shape.known <= shape.known:
+            if other.shape is shape or _within(other.shape, shape):
                 other.due = due
+
+
+@lru_cache(maxsize=1024)
+def _within(part: Shape, whole: Shape) -> bool:
+    return part.known <= whole.known
 
 
 def prepare(memory: Memory, report: Report, read: Read, boots: int, peers: PeerGroups) -> Moment:

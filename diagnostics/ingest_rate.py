@@ -44,7 +44,8 @@ class IngestRate:
             return
         if self.bucket:
             self.past.append(self.count)
-            self.past.extend([0] * min(passed - 1, KEPT_BUCKETS))
+            if passed > 1:
+                self.past.extend([0] * min(passed - 1, KEPT_BUCKETS))
             if len(self.past) > KEPT_BUCKETS + SPARE_BUCKETS:
                 del self.past[:-KEPT_BUCKETS]
             if self.count:

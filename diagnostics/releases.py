@@ -11,6 +11,7 @@ Times are the gateway's. Cost: constant for an opening or a new version, nothing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp, inf, lgamma, log, log1p
+from operator import itemgetter
 from typing import Any
 
 from diagnostics.changes import Change, ChangeKind, Evidence, Scope, Severity
@@ -154,6 +155,7 @@ class Releases:
         harm = self._harms.setdefault((name, release, fault_class), Harm())
         harm.openings += 1
         if len(harm.devices) < KEPT:
+            harm.devices.pop(device_id, None)  # the newest stands last
             harm.devices[device_id] = now
             harm.sites.setdefault(site_id, device_id)
         if harm.told or len(harm.sites) < LEAST_SITES:
@@ -184,7 +186,7 @@ class Releases:
         """What nothing was added to for a week is over; what never was enough is forgotten after two."""
         told = []
         for place, harm in list(self._harms.items()):
-            quiet_s = now - max(harm.devices.values())
+            quiet_s = now - next(reversed(harm.devices.values()))
             if quiet_s > (QUIET_S if harm.told else FRESH_D * DAY_S):
                 del self._harms[place]
                 if harm.told and not any(other.told for _, other in self._of(place)):
@@ -238,7 +240,7 @@ class Releases:
             for name, count, since, lived, before, opened, took in models
         }
         self._harms = {
-            (name, release, fault_class): Harm(sites, devices, openings, told)
+            (name, release, fault_class): Harm(sites, dict(sorted(devices.items(), key=itemgetter(1))), openings, told)
             for name, release, fault_class, sites, devices, openings, told in harms
         }
 

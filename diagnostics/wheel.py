@@ -22,6 +22,9 @@ class Wheel:
     def due(self, now: float) -> list[str]:
         """Everybody whose time has come, once, in order of their ids. Who was restored in place is in here twice."""
         last = int(now + self.ahead)
+        if not self._buckets:
+            self.next = max(self.next, last + 1)
+            return []
         if last - self.next > len(self._buckets):
             buckets: Iterable[int] = sorted(bucket for bucket in self._buckets if bucket <= last)
         else:
