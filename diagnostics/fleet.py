@@ -80,7 +80,7 @@ class Fleet(Roster):
                 values = with_gaps(shape, metrics)
         else:
             shape = recent.shape
-        inside = all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))  # `in_bands`, without a call
+        inside = all(map(le, shape.lows, values)) and all(map(le, values, shape.highs))
         calm: bool | None = False
         if (
             recent is not None
